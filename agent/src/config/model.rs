@@ -1,0 +1,247 @@
+//! The configuration as inert data: every key of `agent.toml`, parsed into its domain type, with paths made absolute.
+//!
+//! Nothing here reads a file or the environment; `super::load` makes a [`Config`], the rest of the agent only reads it.
+//! After a reload a new `Arc<Config>` goes round; addresses and directories are fixed while it runs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{AppId, Scopes, Sha256};
+
+/// All of `agent.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file it came from; relative paths in it are relative to this file's directory.
+    pub file: PathBuf,
+    /// `[agent]`
+    pub agent: Agent,
+    /// `[dispatch]`
+    pub dispatch: Dispatch,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[connectors]`
+    pub connectors: Connectors,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[agent]`: the agent itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// Shown in `/info` (`domain_name`) and logs. Default: the machine's host name.
+    pub name: String,
+    /// The Lumos cluster that this agent belongs to, if given.
+    pub cluster_id: Option<String>,
+    /// Which calls Lumos should prefer to send here; reported in `/info`, not enforced.
+    pub operation_mode: OperationMode,
+    /// Private state: library copies, history, the control socket. Never world-readable.
+    pub state_dir: PathBuf,
+    /// The token file. Only the command line writes it.
+    pub token_file: PathBuf,
+    /// How long calls in flight may go on after a stop was asked for.
+    pub shutdown_grace: Duration,
+}
+
+/// `agent.operation_mode`, `LUMOS_ON_PREMISE_AGENT_OPERATION_MODE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationMode {
+    /// `default`
+    Default,
+    /// `read_preferred`
+    ReadPreferred,
+    /// `write_preferred`
+    WritePreferred,
+}
+
+/// `[dispatch]`: the HTTPS listener that Lumos calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    /// Address to listen on. Port 0 takes a free one (`status` shows it).
+    pub listen: SocketAddr,
+    /// Largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// Request bytes held at one time, over all connections.
+    pub max_buffered_bytes: u64,
+    /// Largest answer in bytes.
+    pub max_response_bytes: u64,
+    /// The longest that any call may take.
+    pub timeout: Duration,
+    /// Calls at the same time, over all connectors.
+    pub max_in_flight: u32,
+    /// Connections at the same time.
+    pub max_connections: u32,
+    /// `[dispatch.tls]`
+    pub tls: Tls,
+}
+
+/// `[dispatch.tls]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// PEM file: server certificate, then intermediates.
+    pub certificate: PathBuf,
+    /// PEM file: its private key (PKCS#8, PKCS#1 or SEC1). Readable by nobody else.
+    pub private_key: PathBuf,
+    /// PEM file: the CA whose client certificates are accepted.
+    pub client_ca: Option<PathBuf>,
+    /// Subject alternative name of a client certificate -> what it may do.
+    pub client_names: BTreeMap<String, Scopes>,
+    /// Lowest version offered.
+    pub min_version: TlsVersion,
+}
+
+/// `dispatch.tls.min_version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// `1.2`
+    Tls12,
+    /// `1.3`
+    Tls13,
+}
+
+/// `[admin]`: the local, read-only HTTP listener.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// `LUMOS_ON_PREMISE_AGENT_HTTP_ENABLE_SERVER`
+    pub enabled: bool,
+    /// Address to listen on; `LUMOS_ON_PREMISE_AGENT_HTTP_SERVER_PORT` sets its port.
+    pub listen: SocketAddr,
+    /// Values of the Host header that are accepted besides loopback.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// `[connectors]`: where connectors come from, and the defaults of their settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connectors {
+    /// The watched directory.
+    pub directory: PathBuf,
+    /// Default of `settings.*.isolation`.
+    pub isolation: Isolation,
+    /// Default of `settings.*.max_in_flight`.
+    pub max_in_flight: u32,
+    /// Default of `settings.*.memory_limit`, in bytes.
+    pub memory_limit: Option<u64>,
+    /// Default memory limit of a host that has had no call yet, in bytes.
+    pub idle_memory_limit: Option<u64>,
+    /// How often the directory is listed even if no event came.
+    pub rescan_interval: Duration,
+    /// User names or ids (SIDs on Windows) whose files are trusted besides root's.
+    pub trusted_owners: Vec<String>,
+    /// Whether only libraries with a `sha256` pin are loaded.
+    pub require_pinned: bool,
+    /// `[connectors.settings.APP_ID]`
+    pub settings: BTreeMap<AppId, ConnectorSettings>,
+    /// `[connectors.tenants.APP_ID.NAME]`
+    pub tenants: BTreeMap<AppId, BTreeMap<String, Tenant>>,
+}
+
+/// How a connector is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// In a host process of its own.
+    Process,
+    /// In the daemon itself.
+    InProcess,
+}
+
+/// `[connectors.settings.APP_ID]`; what is `None` falls back to `[connectors]` or `[dispatch]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectorSettings {
+    /// Whether it is served at all.
+    pub enabled: bool,
+    /// See [`Isolation`].
+    pub isolation: Option<Isolation>,
+    /// Calls at the same time; the smaller of this and the manifest's `max_concurrency` counts.
+    pub max_in_flight: Option<u32>,
+    /// The longest that a call of this connector may take; a call that overstays loses its host.
+    pub timeout: Option<Duration>,
+    /// Resident bytes above which its host is ended.
+    pub memory_limit: Option<u64>,
+    /// Variables that its host gets besides the allow-list.
+    pub environment: BTreeMap<String, String>,
+    /// Hosts processes to run; 1 for now.
+    pub hosts: u32,
+    /// Contents that may be loaded, if any are named.
+    pub sha256: Vec<Sha256>,
+}
+
+impl Default for ConnectorSettings {
+    fn default() -> Self {
+        ConnectorSettings {
+            enabled: true,
+            isolation: None,
+            max_in_flight: None,
+            timeout: None,
+            memory_limit: None,
+            environment: BTreeMap::new(),
+            hosts: 1,
+            sha256: Vec::new(),
+        }
+    }
+}
+
+/// `[connectors.tenants.APP_ID.NAME]`: for what the agent does on its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// The connector's request settings.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Where its credentials are; mode 0600.
+    pub credentials_file: Option<PathBuf>,
+    /// How changes in the app are learnt.
+    pub events: Events,
+}
+
+/// `events` of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// `off`
+    Off,
+    /// `hook`
+    Hook,
+    /// `poll`
+    Poll,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// The agent's own level; `LUMOS_ON_PREMISE_AGENT_LOG_LEVEL`.
+    pub level: LogLevel,
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// Where connector logs go; `LUMOS_LOG_DIRECTORY`.
+    pub directory: PathBuf,
+    /// Days after which a connector's log file is deleted.
+    pub retention_days: u32,
+    /// Level of connector logs; `LUMOS_LOG_LEVEL`.
+    pub connector_level: LogLevel,
+    /// Key names redacted besides the usual ones; `LUMOS_ADDITIONAL_REDACTED_LOG_KEYS` adds to them.
+    pub redacted_keys: Vec<String>,
+}
+
+/// The levels of the Connector SDK guide, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogLevel {
+    /// `DEBUG`
+    Debug,
+    /// `INFO`
+    Info,
+    /// `WARNING`
+    Warning,
+    /// `ERROR`
+    Error,
+    /// `CRITICAL`
+    Critical,
+}
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

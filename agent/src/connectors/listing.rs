@@ -1,0 +1,89 @@
+//! What is told about connectors: `GET /connectors`, `connector list`, `connector show`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::model::Isolation;
+use crate::domain::{Generation, Sha256};
+
+/// The state of a connector, or of a file that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Seen, not settled yet.
+    Discovered,
+    /// Being checked and copied.
+    Verifying,
+    /// A host is starting; nothing serves yet.
+    Starting,
+    /// Serves.
+    Ready,
+    /// Being removed; calls in flight go on.
+    Draining,
+    /// Switched off in the configuration.
+    Stopped,
+    /// Its host failed; a retry is due.
+    BackingOff,
+    /// It failed too often; retried rarely.
+    Quarantined,
+    /// The file is not acceptable; a new file is needed.
+    Refused,
+    /// Another file of the same app_id is served.
+    Shadowed,
+}
+
+/// One row of `GET /connectors`. The first ten members are pinned; more may follow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listing {
+    /// The connector's name, or the file's stem where the file never said one.
+    pub app_id: String,
+    /// Version in service, or of the refused file, if known.
+    pub version: Option<String>,
+    /// `native`, later `python`, `archive`.
+    pub kind: String,
+    /// See [`State`].
+    pub state: State,
+    /// Generation in service, or the last one tried.
+    pub generation: Option<Generation>,
+    /// Content in service, or of the file.
+    pub sha256: Option<Sha256>,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// The last failure, with its remedy; kept while an older generation goes on serving.
+    pub last_error: Option<String>,
+    /// Calls that have not ended.
+    pub in_flight: u32,
+    /// Names of its capabilities.
+    pub capabilities: Vec<String>,
+    /// The file's name in the connectors directory.
+    pub file: Option<String>,
+    /// How it is loaded.
+    pub isolation: Option<Isolation>,
+    /// Process id of the host in service.
+    pub pid: Option<u32>,
+}
+
+/// One step in the life of a generation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// Of which generation; none before one is started.
+    pub generation: Option<Generation>,
+    /// The state entered.
+    pub state: State,
+    /// Why.
+    pub reason: String,
+    /// Content of the generation.
+    pub sha256: Option<Sha256>,
+}
+
+/// `connector show`: the row and its history, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Detail {
+    /// The row of `connector list`.
+    #[serde(flatten)]
+    pub listing: Listing,
+    /// Its transitions, across restarts, oldest first; the oldest are dropped after 500.
+    pub transitions: Vec<Transition>,
+}

@@ -1,0 +1,212 @@
+//! Host processes: one for each generation of a connector, never one for a call.
+#![deny(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::call::Call;
+use crate::domain::{AppId, Generation};
+use crate::telemetry::connector_log::ConnectorLog;
+
+mod manifest;
+
+pub use manifest::{Manifest, ManifestError};
+
+/// What a host is started with.
+#[derive(Clone)]
+pub struct HostSpec {
+    /// Whose host.
+    pub app_id: AppId,
+    /// Which generation.
+    pub generation: Generation,
+    /// The private copy to load.
+    pub library: PathBuf,
+    /// The agent's settings for the connector, handed to `create`.
+    pub config_json: Bytes,
+    /// Variables besides the allow-list.
+    pub environment: BTreeMap<String, String>,
+    /// Calls of `invoke` at the same time.
+    pub max_in_flight: u32,
+    /// Largest answer in bytes.
+    pub max_response_bytes: u64,
+    /// Resident bytes above which the host is ended.
+    pub memory_limit: Option<u64>,
+    /// Where its lines go.
+    pub log: ConnectorLog,
+}
+
+/// Starts hosts. Cheap to clone; owns the one thread that spawns processes.
+#[derive(Clone)]
+pub struct Launcher {}
+
+/// A host that has loaded its library, created the instance and answered `info`.
+pub struct Started {
+    /// To call and to end it.
+    pub host: Host,
+    /// The answer to `info`, as it came.
+    pub info: Bytes,
+}
+
+/// Why a library could not be read or a host not be started. The text is for people and names the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The process could not be started.
+    #[error("the host process could not be started: {0}")]
+    Spawn(String),
+    /// The library is not acceptable, whatever the settings: retrying with the same bytes is of no use.
+    #[error("{0}")]
+    Refused(String),
+    /// Starting failed, but may succeed another time.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a call got no answer from a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostCallError {
+    /// The host takes no new calls; nothing was sent. Route anew.
+    #[error("the host is draining")]
+    Closed,
+    /// The host ended while it had the call.
+    #[error("the host ended during the call: {0}")]
+    Died(String),
+    /// The answer is not valid JSON.
+    #[error("{0}")]
+    InvalidAnswer(String),
+    /// The answer is over the limit.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(u64),
+}
+
+/// How a host ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// For people: "killed by signal 11 (SIGSEGV)", "exit code 3", "protocol error: …".
+    pub reason: String,
+    /// Whether the agent wanted it.
+    pub expected: bool,
+}
+
+/// Why a call is cancelled, as the ABI numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The caller closed its connection.
+    CallerGone,
+    /// A deadline passed.
+    Deadline,
+    /// The host is about to end.
+    Shutdown,
+}
+
+/// A running host.
+#[derive(Clone)]
+pub struct Host {}
+
+/// One call in a host: its answer, and the means to cancel it. Dropping it forgets the answer but does not cancel.
+pub struct HostCall {}
+
+impl Launcher {
+    /// Starts the spawning thread.
+    ///
+    /// # Errors
+    /// If the running executable cannot be found.
+    pub fn new() -> std::io::Result<Self> {
+        unimplemented!()
+    }
+
+    /// Loads `library` in a throw-away host and reads its table and manifest, without creating an instance.
+    ///
+    /// # Errors
+    /// If the library is not a connector of this ABI.
+    pub async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
+        let _ = library;
+        unimplemented!()
+    }
+
+    /// Starts a host, loads, creates and asks for `info`.
+    ///
+    /// # Errors
+    /// If any of that fails or takes more than 30 s. Nothing is left behind.
+    pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
+        let _ = spec;
+        unimplemented!()
+    }
+}
+
+impl Host {
+    /// Sends a call. `Err(Closed)` means that nothing was sent.
+    ///
+    /// # Errors
+    /// If the host takes no calls.
+    pub fn begin(&self, call: &Call, timeout: Duration) -> Result<HostCall, HostCallError> {
+        let _ = (call, timeout);
+        unimplemented!()
+    }
+
+    /// Calls that have not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        unimplemented!()
+    }
+
+    /// Takes no new calls, waits for those in flight up to `grace`, has the connector quiesced and destroyed, and ends the
+    /// process; kills it where that takes too long.
+    pub async fn drain(&self, grace: Duration) -> Exit {
+        let _ = grace;
+        unimplemented!()
+    }
+
+    /// Ends the process at once. `reason` becomes the exit's.
+    pub fn kill(&self, reason: &str) {
+        let _ = reason;
+        unimplemented!()
+    }
+
+    /// Waits for the process to end. May be awaited any number of times.
+    pub async fn exited(&self) -> Exit {
+        unimplemented!()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        unimplemented!()
+    }
+
+    /// Its resident bytes, if they can be read.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        unimplemented!()
+    }
+}
+
+impl HostCall {
+    /// The answer. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the host died, or the answer is not acceptable.
+    pub async fn answer(&mut self) -> Result<Bytes, HostCallError> {
+        unimplemented!()
+    }
+
+    /// Tells the connector that nobody waits any more.
+    pub fn cancel(&self, reason: CancelReason) {
+        let _ = reason;
+        unimplemented!()
+    }
+}
+
+/// The entry of `lumos-agent connector-host`, run by the agent itself; never returns to `main` before the host ends.
+///
+/// # Errors
+/// If it was not started by an agent.
+pub fn host_main() -> Result<(), String> {
+    unimplemented!()
+}
+
+/// Kept by whoever shares one.
+pub type SharedHost = Arc<Host>;

@@ -1,0 +1,239 @@
+//! Prometheus metrics: every number is defined here, so that names and labels stay consistent.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::AppId;
+
+/// All metrics of the agent. Cheap to clone. Labels never hold what a caller chose freely: an app_id is one of an
+/// installed connector, an outcome one of a fixed list.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<AppLabels, Histogram, fn() -> Histogram>,
+    queue_seconds: Family<AppLabels, Histogram, fn() -> Histogram>,
+    in_flight: Family<AppLabels, Gauge>,
+    host_starts: Family<AppLabels, Counter>,
+    host_exits: Family<ExitLabels, Counter>,
+    refused_requests: Family<ReasonLabels, Counter>,
+    log_lines_dropped: Family<AppLabels, Counter>,
+    buffered_bytes: Gauge,
+    connections: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppLabels {
+    app_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    app_id: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExitLabels {
+    app_id: String,
+    expected: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+fn seconds_histogram() -> Histogram {
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+        300.0,
+    ])
+}
+
+impl Metrics {
+    /// Fresh metrics, all zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("lumos_agent");
+        let calls = Family::default();
+        registry.register("calls", "Calls of connectors, by outcome", calls.clone());
+        let call_seconds = Family::new_with_constructor(seconds_histogram as fn() -> Histogram);
+        registry.register_with_unit(
+            "call_duration",
+            "Time in the connector",
+            Unit::Seconds,
+            call_seconds.clone(),
+        );
+        let queue_seconds = Family::new_with_constructor(seconds_histogram as fn() -> Histogram);
+        registry.register_with_unit(
+            "queue_duration",
+            "Time waiting for a slot",
+            Unit::Seconds,
+            queue_seconds.clone(),
+        );
+        let in_flight = Family::default();
+        registry.register("calls_in_flight", "Calls that have not ended", in_flight.clone());
+        let host_starts = Family::default();
+        registry.register("host_starts", "Host processes started", host_starts.clone());
+        let host_exits = Family::default();
+        registry.register("host_exits", "Host processes ended", host_exits.clone());
+        let refused_requests = Family::default();
+        registry.register(
+            "refused_requests",
+            "Requests refused before they reached a connector",
+            refused_requests.clone(),
+        );
+        let log_lines_dropped = Family::default();
+        registry.register(
+            "connector_log_lines_dropped",
+            "Lines dropped from connector logs",
+            log_lines_dropped.clone(),
+        );
+        let buffered_bytes = Gauge::default();
+        registry.register_with_unit(
+            "request_buffer",
+            "Request bytes held in memory",
+            Unit::Bytes,
+            buffered_bytes.clone(),
+        );
+        let connections = Gauge::default();
+        registry.register(
+            "connections",
+            "Open connections of the dispatch listener",
+            connections.clone(),
+        );
+        let build: Family<BuildLabels, Gauge<u64, AtomicU64>> = Family::default();
+        registry.register("build", "Constant 1, labelled with the version", build.clone());
+        build
+            .get_or_create(&BuildLabels {
+                version: env!("CARGO_PKG_VERSION"),
+            })
+            .set(1);
+        Metrics(Arc::new(Inner {
+            registry,
+            calls,
+            call_seconds,
+            queue_seconds,
+            in_flight,
+            host_starts,
+            host_exits,
+            refused_requests,
+            log_lines_dropped,
+            buffered_bytes,
+            connections,
+        }))
+    }
+
+    /// A call of `app_id` has been taken.
+    pub fn call_begun(&self, app_id: &AppId) {
+        self.0.in_flight.get_or_create(&app(app_id)).inc();
+    }
+
+    /// That call ended: `outcome` is `ok` or the error_code that the agent answered.
+    pub fn call_ended(&self, app_id: &AppId, outcome: &'static str, queued: Duration, served: Duration) {
+        let labels = app(app_id);
+        self.0.in_flight.get_or_create(&labels).dec();
+        self.0
+            .queue_seconds
+            .get_or_create(&labels)
+            .observe(queued.as_secs_f64());
+        self.0
+            .call_seconds
+            .get_or_create(&labels)
+            .observe(served.as_secs_f64());
+        self.0
+            .calls
+            .get_or_create(&CallLabels {
+                app_id: labels.app_id,
+                outcome,
+            })
+            .inc();
+    }
+
+    /// A host process was started.
+    pub fn host_started(&self, app_id: &AppId) {
+        self.0.host_starts.get_or_create(&app(app_id)).inc();
+    }
+
+    /// A host process ended.
+    pub fn host_exited(&self, app_id: &AppId, expected: bool) {
+        let expected = if expected { "true" } else { "false" };
+        self.0
+            .host_exits
+            .get_or_create(&ExitLabels {
+                app_id: app_id.to_string(),
+                expected,
+            })
+            .inc();
+    }
+
+    /// A request was refused; `reason` is its error_code.
+    pub fn request_refused(&self, reason: &'static str) {
+        self.0
+            .refused_requests
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
+    }
+
+    /// Lines of a connector's log were dropped.
+    pub fn log_lines_dropped(&self, app_id: &AppId, count: u64) {
+        self.0.log_lines_dropped.get_or_create(&app(app_id)).inc_by(count);
+    }
+
+    /// Request bytes held now.
+    pub fn set_buffered_bytes(&self, bytes: u64) {
+        self.0
+            .buffered_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A connection was opened (+1) or closed (-1).
+    pub fn connections_changed(&self, by: i64) {
+        self.0.connections.inc_by(by);
+    }
+
+    /// Forgets the series of a connector that was removed.
+    pub fn forget(&self, app_id: &AppId) {
+        let labels = app(app_id);
+        self.0.in_flight.remove(&labels);
+        self.0.call_seconds.remove(&labels);
+        self.0.queue_seconds.remove(&labels);
+    }
+
+    /// The text of `/metrics`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry).expect("writing to a String does not fail");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+fn app(app_id: &AppId) -> AppLabels {
+    AppLabels {
+        app_id: app_id.to_string(),
+    }
+}

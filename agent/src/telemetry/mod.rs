@@ -1,0 +1,5 @@
+//! What the agent tells about itself: its log, its metrics, and the log files of connectors.
+#![forbid(unsafe_code)]
+
+pub mod connector_log;
+pub mod metrics;
