@@ -307,7 +307,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(masker.mask("xabcdefghix", now), "x***x");
         assert_eq!(masker.mask("abcdefghijkl", now), "***");
-        assert_eq!(masker.mask("abcdefdefghi", now), "***");
+        assert_eq!(masker.mask("abcdefdefghi", now), "******");
     }
 
     #[test]
