@@ -4,17 +4,24 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os()
+    let hosts = std::env::args_os()
         .nth(1)
-        .is_some_and(|argument| argument == "connector-host")
-    {
-        if let Err(error) = lumos_agent::hosting::host_main() {
+        .is_some_and(|argument| argument == "connector-host");
+    match lumos_agent_main(hosts) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             #[expect(clippy::print_stderr, reason = "there is no log yet")]
             {
                 eprintln!("{error}");
             }
-            return ExitCode::from(64);
+            ExitCode::from(64)
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn lumos_agent_main(hosts: bool) -> Result<(), String> {
+    if hosts {
+        return lumos_agent::hosting::host_main();
+    }
+    Ok(())
 }

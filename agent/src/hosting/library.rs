@@ -180,8 +180,8 @@ fn read_table(theirs: *const ConnectorTable) -> Result<ConnectorTable, LoadError
         ));
     }
     // SAFETY: not null; magic and struct_size lead the table in every version, and the entry function vouches for them.
-    // They are read bytewise, since the pointer may be misaligned.
-    let magic = unsafe { (&raw const (*theirs).magic).read_unaligned() };
+    // The pointer may be misaligned.
+    let magic = unsafe { theirs.cast::<u64>().read_unaligned() };
     if magic != MAGIC {
         return Err(LoadError::refused(format!(
             "the library's connector table begins with {magic:#018x} instead of LUMOS_CONNECTOR_MAGIC; the entry \
@@ -189,7 +189,7 @@ fn read_table(theirs: *const ConnectorTable) -> Result<ConnectorTable, LoadError
         )));
     }
     // SAFETY: as for magic.
-    let size = unsafe { (&raw const (*theirs).struct_size).read_unaligned() } as usize;
+    let size = unsafe { theirs.cast::<[u32; 3]>().read_unaligned() }[2] as usize;
     if size < LEAST_TABLE {
         return Err(LoadError::refused(format!(
             "the library's connector table says struct_size {size}, but the ABI needs at least {LEAST_TABLE}; set it to \

@@ -298,7 +298,10 @@ fn put(out: &mut String, line: &Line, level: &str, request_id: Option<&str>, tex
         escape(out, request_id);
         out.push_str("] ");
     }
-    let kept = text.floor_char_boundary(MAX_LINE);
+    let mut kept = text.len().min(MAX_LINE);
+    while !text.is_char_boundary(kept) {
+        kept -= 1;
+    }
     escape(out, &text[..kept]);
     if kept < text.len() {
         let _ = write!(out, " … ({} bytes cut)", text.len() - kept);
