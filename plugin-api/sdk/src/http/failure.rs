@@ -1,6 +1,7 @@
 //! How failures of an exchange become errors of the API.
 //!
 //! The messages are part of what callers of connectors know, so they are the same whatever a connector is written in.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::ErrorCode;
 use reqwest::Url;

@@ -2,6 +2,7 @@
 //!
 //! One client for each tenant, so that no tenant waits in another's connection and no connection carries two tenants'
 //! credentials; and a bound on how many are kept. What is costly to make, the list of trusted authorities, is shared.
+#![forbid(unsafe_code)]
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Walks a document along its schema.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::JsonObject;
 use serde_json::Value;
