@@ -55,6 +55,16 @@ fn each_failure_has_its_error() {
             "connection_closed",
             "The upstream API closed the connection unexpectedly.".to_owned(),
         ),
+        (
+            "/gzip",
+            "invalid_response",
+            "The upstream API's response could not be decoded.".to_owned(),
+        ),
+        (
+            "/cut",
+            "connection_closed",
+            "The upstream API closed the connection unexpectedly.".to_owned(),
+        ),
     ];
     for (path, code, message) in cases {
         let answer = harness.call("list_accounts", request(url, path, json!({})));

@@ -61,7 +61,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) {
             .unwrap()
             .push(head + &String::from_utf8(body).unwrap());
         let Some(answer) = answer(&path) else { return };
-        if writer.write_all(answer.as_bytes()).is_err() {
+        if writer.write_all(answer.as_bytes()).is_err() || path.starts_with("/cut") {
             return;
         }
     }
@@ -92,11 +92,15 @@ fn answer(path: &str) -> Option<String> {
         "/html" => ("502 Bad Gateway", "text/html", "", "<html>".to_owned()),
         "/garbage" => ("200 OK", "text/plain", "", "surely no JSON".to_owned()),
         "/shape" => ("200 OK", json, "", r#"{"secret":"s3cret"}"#.to_owned()),
+        "/gzip" => (
+            "200 OK",
+            json,
+            "Content-Encoding: gzip\r\n",
+            "no gzip at all".to_owned(),
+        ),
         "/long" => ("200 OK", "text/plain", "", "x".repeat(5000)),
         "/away" => ("302 Found", "text/plain", "Location: /away\r\n", String::new()),
-        "/never" => loop {
-            std::thread::park();
-        },
+        "/cut" => return Some("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[".to_owned()),
         _ => return None,
     };
     Some(format!(
