@@ -1,0 +1,9 @@
+//! The capabilities that every connector has without writing them: `info`, `app_info`, `probe_integration`.
+
+mod app_info;
+mod info;
+mod probe;
+
+pub(crate) use app_info::app_info;
+pub(crate) use info::info;
+pub(crate) use probe::probe;
