@@ -48,10 +48,10 @@ pub(crate) fn set_fallback(sink: Arc<dyn Sink>) {
 pub fn write(level: Level, line: fmt::Arguments<'_>) {
     let line = line.to_string();
     let written = CURRENT.try_with(|log| log.sink.write(log.call, level.0, &line));
-    if written.is_err() {
-        if let Some(sink) = FALLBACK.get() {
-            sink.write(0, level.0, &line);
-        }
+    if written.is_err()
+        && let Some(sink) = FALLBACK.get()
+    {
+        sink.write(0, level.0, &line);
     }
 }
 

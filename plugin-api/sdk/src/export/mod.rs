@@ -123,7 +123,6 @@ macro_rules! export_connector {
         }
 
         /// The connector's entry point, for the host and for tests.
-        #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         pub extern "C" fn lumos_connector_entry_v1() -> *const $crate::export::ConnectorTable {
             $crate::export::entry::<__LumosConnector>()

@@ -41,9 +41,12 @@ unsafe impl Sync for LoadedConnector {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingCall(u64);
 
+type Ends = Vec<(Status, Vec<u8>)>;
+
 #[derive(Default)]
 struct State {
-    finished: Mutex<HashMap<u64, Vec<(Status, Vec<u8>)>>>,
+    /// By call; more than one end is the connector's mistake.
+    finished: Mutex<HashMap<u64, Ends>>,
     news: Condvar,
     lines: Mutex<Vec<(i32, String)>>,
     next: AtomicU64,

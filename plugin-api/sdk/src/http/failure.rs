@@ -140,10 +140,10 @@ fn bare(response: &HttpResponse, place: &str) -> String {
 }
 
 fn describe(response: &HttpResponse) -> Option<String> {
-    if let Ok(value) = serde_json::from_slice::<Value>(&response.body) {
-        if is_filled(&value) {
-            return Some(cut(&pyrepr::python_repr(&value), MAX_JSON));
-        }
+    if let Ok(value) = serde_json::from_slice::<Value>(&response.body)
+        && is_filled(&value)
+    {
+        return Some(cut(&pyrepr::python_repr(&value), MAX_JSON));
     }
     let text = response.text();
     if text.trim().is_empty() {

@@ -119,37 +119,31 @@ impl HttpClient {
     }
 
     /// A GET request for `path`, which is appended to the base URL.
-    #[must_use]
     pub fn get(&self, path: &str) -> HttpRequest {
         self.request(Method::GET, path)
     }
 
     /// A POST request.
-    #[must_use]
     pub fn post(&self, path: &str) -> HttpRequest {
         self.request(Method::POST, path)
     }
 
     /// A PUT request.
-    #[must_use]
     pub fn put(&self, path: &str) -> HttpRequest {
         self.request(Method::PUT, path)
     }
 
     /// A PATCH request.
-    #[must_use]
     pub fn patch(&self, path: &str) -> HttpRequest {
         self.request(Method::PATCH, path)
     }
 
     /// A DELETE request.
-    #[must_use]
     pub fn delete(&self, path: &str) -> HttpRequest {
         self.request(Method::DELETE, path)
     }
 
     /// A request with any method.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> HttpRequest {
         HttpRequest::new(self, method, path)
     }
