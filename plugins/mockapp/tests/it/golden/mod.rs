@@ -44,6 +44,10 @@ fn recorded_answers_are_reproduced_but_for_the_written_differences() {
     let mut unexpected = Vec::new();
     for record in records {
         if !can_be_run(&record) {
+            println!(
+                "left out: {}, because something listens on port 8000 here",
+                record.name
+            );
             differences.excuse(&record.name);
             continue;
         }
@@ -76,17 +80,9 @@ fn records() -> Option<Vec<Record>> {
     Some(text.lines().map(record).collect())
 }
 
-/// One record takes it that nothing listens at the address that the settings default to.
+/// One record needs it that nothing listens at the address that the settings default to.
 fn can_be_run(record: &Record) -> bool {
-    let needs_silence = record.name == "settings_defaulted";
-    if needs_silence && TcpStream::connect("localhost:8000").is_ok() {
-        println!(
-            "left out: {}, because something listens on port 8000 here",
-            record.name
-        );
-        return false;
-    }
-    true
+    record.name != "settings_defaulted" || TcpStream::connect("localhost:8000").is_err()
 }
 
 fn localized(value: &Value, tenant: &Tenant) -> Value {
