@@ -34,6 +34,9 @@ pub(crate) struct CapabilityEntry {
     pub(crate) handler: Handler,
     pub(crate) input_schema: fn() -> JsonObject,
     pub(crate) output_schema: fn() -> JsonObject,
+    /// The same with their envelopes.
+    pub(crate) full_request: fn() -> JsonObject,
+    pub(crate) full_response: fn() -> JsonObject,
     /// Made at the first call: a connector that idles should be small.
     pub(crate) request_schema: OnceLock<validate::Model>,
     pub(crate) display_name: Option<String>,
@@ -179,7 +182,7 @@ impl Connector {
         serde_json::to_vec(&ErrorResponse::from(error)).expect("an error envelope is plain data")
     }
 
-    async fn run(&self, capability: &str, body: &[u8], options: &CallOptions) -> Outcome {
+    pub(crate) async fn run(&self, capability: &str, body: &[u8], options: &CallOptions) -> Outcome {
         if capability == "info" {
             return builtin::info(self);
         }

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 
-use lumos_connector_models::{AuthCredential, CapabilityLevel, Page, RateLimitRequestInfo, Response};
+use lumos_connector_models::{
+    AuthCredential, CapabilityLevel, Page, RateLimitRequestInfo, Request, Response,
+};
 use serde_json::Value;
 
 use crate::auth::Auth;
@@ -63,6 +65,8 @@ where
         handler,
         input_schema: schema::input_of::<I>,
         output_schema: schema::output_of::<O>,
+        full_request: schema::input_of::<Request<I>>,
+        full_response: schema::output_of::<Response<O>>,
         request_schema: OnceLock::new(),
         display_name: None,
         description: None,

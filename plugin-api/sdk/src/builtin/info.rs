@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use lumos_connector_models::{
-    AppInfo, AppInfoRequestPayload, CapabilitySchema, Info, JsonObject, ProbeIntegration, ProbeResults,
-    Response, capability,
+    AppInfo, AppInfoRequestPayload, CapabilityLevel, CapabilitySchema, Info, JsonObject, ProbeIntegration,
+    ProbeResults, Response, capability,
 };
 use serde_json::{Value, json};
 
-use crate::connector::{CapabilityEntry, Connector};
+use crate::connector::Connector;
 use crate::handler::{self, Outcome};
 use crate::schema;
 
@@ -30,9 +30,12 @@ pub(super) fn capability_names(connector: &Connector) -> Vec<String> {
 }
 
 /// The input and output schemas of a capability.
-pub(super) fn schemas(connector: &Connector, name: &str) -> (JsonObject, JsonObject) {
+fn schemas(connector: &Connector, name: &str) -> (JsonObject, JsonObject) {
     match connector.capabilities.get(name) {
-        Some(entry) => (input_schema(name, entry), (entry.output_schema)()),
+        Some(entry) => (
+            level_extension(name, (entry.input_schema)()),
+            (entry.output_schema)(),
+        ),
         None if name == "app_info" => (
             schema::input_of::<AppInfoRequestPayload>(),
             schema::output_of::<AppInfo>(),
@@ -44,14 +47,16 @@ pub(super) fn schemas(connector: &Connector, name: &str) -> (JsonObject, JsonObj
     }
 }
 
-/// A model of the connector's own takes the level of the standard one that it extends.
-fn input_schema(name: &str, entry: &CapabilityEntry) -> JsonObject {
-    let mut input = (entry.input_schema)();
-    let level = capability(name).map(|info| match info.level {
-        lumos_connector_models::CapabilityLevel::Read => "read",
-        lumos_connector_models::CapabilityLevel::Write => "write",
-    });
-    if let (Some(level), false) = (level, input.contains_key("x-capability-category")) {
+/// A model of the connector's own takes the level of the standard capability that it extends.
+pub(super) fn level_extension(name: &str, mut input: JsonObject) -> JsonObject {
+    if input.contains_key("x-capability-category") {
+        return input;
+    }
+    if let Some(info) = capability(name) {
+        let level = match info.level {
+            CapabilityLevel::Read => "read",
+            CapabilityLevel::Write => "write",
+        };
         input.entry("x-capability-level").or_insert_with(|| level.into());
     }
     input

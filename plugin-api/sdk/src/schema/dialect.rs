@@ -122,7 +122,7 @@ fn enum_of_constants(schema: &mut JsonObject) {
         .collect::<Option<Vec<_>>>()
         .map(|groups| groups.into_iter().flatten().collect());
     if let Some(constants) = constants {
-        schema.remove("oneOf");
+        schema.shift_remove("oneOf");
         schema.insert("enum".to_owned(), Value::Array(constants));
         schema.insert("type".to_owned(), "string".into());
     }
@@ -134,9 +134,9 @@ fn plain_numbers(schema: &mut JsonObject) {
         return;
     };
     if NUMBER_FORMATS.contains(&format) {
-        schema.remove("format");
+        schema.shift_remove("format");
         if schema.get("minimum").is_some_and(|minimum| minimum == 0) {
-            schema.remove("minimum");
+            schema.shift_remove("minimum");
         }
         for bound in ["minimum", "maximum"] {
             let natural = [127, 255, -128, 32767, 65535, -32768];
@@ -145,11 +145,11 @@ fn plain_numbers(schema: &mut JsonObject) {
                 .and_then(Value::as_i64)
                 .is_some_and(|value| natural.contains(&value))
             {
-                schema.remove(bound);
+                schema.shift_remove(bound);
             }
         }
     } else if matches!(format, "double" | "float") {
-        schema.remove("format");
+        schema.shift_remove("format");
     }
 }
 
@@ -190,7 +190,7 @@ fn nullable_type(schema: &mut JsonObject) {
     if let Some(Value::Array(constants)) = value.get_mut("enum") {
         constants.retain(|constant| !constant.is_null());
     }
-    schema.remove("type");
+    schema.shift_remove("type");
     schema.insert(
         "anyOf".to_owned(),
         Value::Array(vec![Value::Object(value), json!({"type": "null"})]),

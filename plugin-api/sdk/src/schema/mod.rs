@@ -4,6 +4,7 @@
 //! the other: titles in words, `anyOf` with null, explicit defaults, one `$defs` table, keys sorted.
 
 mod dialect;
+pub(crate) mod openapi;
 
 use lumos_connector_models::JsonObject;
 use schemars::JsonSchema;
