@@ -6,6 +6,7 @@ use crate::workspace::Workspace;
 
 /// The task: all of them.
 pub(crate) fn all(workspace: &Workspace) -> anyhow::Result<()> {
+    need::rust_components()?;
     format(workspace)?;
     clippy(workspace)?;
     dependencies(workspace)

@@ -20,6 +20,16 @@ pub(crate) enum WindowsToolchain {
     Debian,
 }
 
+/// The parts of the Rust toolchain that are not in its smallest profile.
+pub(crate) fn rust_components() -> anyhow::Result<()> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !succeeds(Command::new("cargo").args([subcommand, "--version"])) {
+            run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
+
 /// Compilers for C and C++.
 pub(crate) fn compilers() -> anyhow::Result<()> {
     for program in ["cc", "c++"] {

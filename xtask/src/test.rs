@@ -7,6 +7,7 @@ use crate::{c, lint, need, windows};
 /// Everything; with `full` also the tests that are marked as ignored because they take long.
 pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     step("what the tests need", || {
+        need::rust_components()?;
         need::compilers()?;
         if windows::possible() {
             need::windows_toolchain().map(drop)

@@ -141,17 +141,15 @@ impl Agent {
 
     /// Calls for the reader to repeat. The token is in a file, so that it stands on no command line.
     pub(crate) fn print_lines_to_paste(&self, mock_url: &str) {
-        let ca = self.directory.join("agent/tls/ca.pem");
-        let header = self.directory.join("token.header");
         let curl = |path: &str, body: &Value| {
-            let url = self.url();
-            println!(
-                "curl -sS --cacert {} -H @{} --json '{body}' {url}/connectors/{path}",
-                ca.display(),
-                header.display()
-            );
+            let options = "-sS -w '\\n' --cacert agent/tls/ca.pem -H @token.header";
+            println!("curl {options} -H 'Content-Type: application/json' \\");
+            println!("     -d '{body}' {}/connectors/{path}", self.url());
         };
-        println!("\nThe agent stays up until you press ctrl-c. Calls to paste into another terminal:\n");
+        println!(
+            "\nThe agent stays up until you press ctrl-c. To call it yourself, paste into another terminal:\n"
+        );
+        println!("cd {}", self.directory.display());
         curl("list-connector-app-ids", &json!({}));
         curl("mockapp/info", &json!({}));
         curl(
@@ -166,10 +164,8 @@ impl Agent {
         );
         println!("curl -sS http://{}/readyz", self.admin);
         println!("curl -sS http://{}/metrics", self.admin);
-        println!("\nThe agent's log: {}", log_file(&self.directory).display());
         println!(
-            "Its connectors:  {}",
-            self.directory.join("agent/connectors").display()
+            "\nIn that directory are also the agent's log (agent.log) and its connectors (agent/connectors)."
         );
     }
 }

@@ -187,7 +187,7 @@ fn curl(operation: &Operation) -> String {
     };
     let body = operation
         .body
-        .map(|body| format!(" --json '{body}'"))
+        .map(|body| format!(" -H 'Content-Type: application/json' -d '{body}'"))
         .unwrap_or_default();
     format!("curl -X {method}{token}{body} 'http://localhost:8000{path}{query}'")
 }
