@@ -1,4 +1,5 @@
 //! Which credential a connector needs.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::{
     AuthCredential, BasicCredential, EmptyCredential, JwtCredential, KeyPairCredential, OAuth1Credential,

@@ -2,6 +2,7 @@
 //!
 //! [`Integration::register`](crate::Integration::register) takes one of these, so that the compiler checks a function
 //! against the capability that it is registered for.
+#![forbid(unsafe_code)]
 
 use std::marker::PhantomData;
 

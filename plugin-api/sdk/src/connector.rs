@@ -2,15 +2,13 @@
 //!
 //! The order of checks is fixed, because callers see which one fails first:
 //! JSON and model → credential → settings → capability.
+#![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use lumos_connector_models::{
-    CapabilityLevel, EntitlementType, ErrorCode, ErrorResponse, JsonObject, Request, ResourceType,
-};
+use lumos_connector_models::{CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Request};
 use serde_json::Value;
 
 use crate::auth::Auth;
@@ -19,7 +17,7 @@ use crate::context::CallInfo;
 use crate::error::ConnectorError;
 use crate::handler::{Call, Handler, Outcome};
 use crate::http::HttpPool;
-use crate::integration::Description;
+use crate::integration::Declaration;
 use crate::schema;
 use crate::settings::Settings;
 use crate::validate;
@@ -59,16 +57,9 @@ pub(crate) struct SettingsSpec {
 
 /// A connector, ready to be called. Made by [`Integration::build`](crate::Integration::build).
 pub struct Connector {
-    pub(crate) app_id: String,
-    pub(crate) version: String,
-    pub(crate) description: Description,
-    pub(crate) resource_types: Vec<ResourceType>,
-    pub(crate) entitlement_types: Vec<EntitlementType>,
-    pub(crate) capabilities: BTreeMap<String, CapabilityEntry>,
+    pub(crate) declaration: Declaration,
     pub(crate) auth: AuthSpec,
     pub(crate) settings: SettingsSpec,
-    idempotent: BTreeSet<String>,
-    max_concurrency: u32,
     http: Arc<HttpPool>,
     tenants: RandomState,
 }
@@ -83,24 +74,9 @@ pub struct CallOptions {
 }
 
 impl Connector {
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new<A: Auth, S: Settings>(
-        app_id: String,
-        version: String,
-        description: Description,
-        resource_types: Vec<ResourceType>,
-        entitlement_types: Vec<EntitlementType>,
-        capabilities: BTreeMap<String, CapabilityEntry>,
-        idempotent: BTreeSet<String>,
-        max_concurrency: u32,
-    ) -> Self {
+    pub(crate) fn new<A: Auth, S: Settings>(declaration: Declaration) -> Self {
         Self {
-            app_id,
-            version,
-            description,
-            resource_types,
-            entitlement_types,
-            capabilities,
+            declaration,
             auth: AuthSpec {
                 kind: A::KIND,
                 schema: schema::input_of::<A>,
@@ -110,8 +86,6 @@ impl Connector {
                 schema: schema::input_of::<S>,
                 model: OnceLock::new(),
             },
-            idempotent,
-            max_concurrency,
             http: Arc::new(HttpPool::default()),
             tenants: RandomState::new(),
         }
@@ -120,19 +94,19 @@ impl Connector {
     /// The connector's app id.
     #[must_use]
     pub fn app_id(&self) -> &str {
-        &self.app_id
+        &self.declaration.app_id
     }
 
     /// The connector's version.
     #[must_use]
     pub fn version(&self) -> &str {
-        &self.version
+        &self.declaration.version
     }
 
     /// Whether a capability changes something; an unknown one counts as a write.
     #[must_use]
     pub fn level(&self, capability: &str) -> CapabilityLevel {
-        match self.capabilities.get(capability) {
+        match self.declaration.capabilities.get(capability) {
             Some(entry) => entry.level,
             None => lumos_connector_models::capability_level(capability).unwrap_or(CapabilityLevel::Write),
         }
@@ -141,6 +115,7 @@ impl Connector {
     /// The manifest that the library carries (header, `manifest_json`).
     pub(crate) fn manifest(&self) -> Value {
         let levels: JsonObject = self
+            .declaration
             .capabilities
             .iter()
             .filter(|(_, entry)| entry.custom)
@@ -153,12 +128,12 @@ impl Connector {
             })
             .collect();
         serde_json::json!({
-            "app_id": self.app_id,
-            "version": self.version,
+            "app_id": self.declaration.app_id,
+            "version": self.declaration.version,
             "abi": format!("{}.{}", lumos_connector_abi::ABI_MAJOR, lumos_connector_abi::ABI_MINOR),
             "requires": [],
-            "max_concurrency": self.max_concurrency,
-            "idempotent": self.idempotent,
+            "max_concurrency": self.declaration.max_concurrency,
+            "idempotent": self.declaration.idempotent,
             "levels": levels,
         })
     }
@@ -166,6 +141,7 @@ impl Connector {
     /// Runs a capability on the JSON document `body` and gives the JSON of its answer, an error envelope included.
     pub async fn call(&self, capability: &str, body: &[u8], options: CallOptions) -> Vec<u8> {
         let raised_in = self
+            .declaration
             .capabilities
             .get(capability)
             .map_or(capability, |entry| entry.raised_in.as_str());
@@ -177,7 +153,7 @@ impl Connector {
 
     /// The error envelope of `error`.
     pub(crate) fn envelope(&self, error: ConnectorError, raised_in: &str) -> Vec<u8> {
-        let error = error.into_wire(&self.app_id, raised_in);
+        let error = error.into_wire(&self.declaration.app_id, raised_in);
         crate::log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
         serde_json::to_vec(&ErrorResponse::from(error)).expect("an error envelope is plain data")
     }
@@ -186,7 +162,7 @@ impl Connector {
         if capability == "info" {
             return builtin::info(self);
         }
-        if let Some(entry) = self.capabilities.get(capability) {
+        if let Some(entry) = self.declaration.capabilities.get(capability) {
             let call = self.prepare(entry, body, options)?;
             return (entry.handler)(call).await;
         }
@@ -254,7 +230,7 @@ impl Connector {
             _ => {
                 let message = format!(
                     "No settings passed on request: {} requires {}",
-                    self.app_id,
+                    self.declaration.app_id,
                     model.name()
                 );
                 return Err(ConnectorError::framework(ErrorCode::BadRequest, message));

@@ -1,4 +1,5 @@
 //! What a capability knows about the call besides its own parameters.
+#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::time::Instant;

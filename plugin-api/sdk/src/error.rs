@@ -1,4 +1,5 @@
 //! The error of a capability: a code, a message, and what a caller can do about it.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
 //! From a typed function to something that every connector's capabilities have in common.
+#![forbid(unsafe_code)]
 
 use std::any::type_name;
 use std::future::Future;

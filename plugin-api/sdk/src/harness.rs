@@ -7,6 +7,7 @@
 //! let harness = Harness::new(Integration::new("example", "1.0.0")).unwrap();
 //! assert_eq!(harness.call("info", json!({}))["response"]["app_id"], "example");
 //! ```
+#![forbid(unsafe_code)]
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! The declaration of a connector.
+#![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -73,16 +74,22 @@ pub enum IntegrationError {
 /// them. Mistakes are collected and told by [`Integration::build`].
 #[must_use = "a declaration does nothing until it is exported or built"]
 pub struct Integration<A = NoAuth, S = NoSettings> {
-    app_id: String,
-    version: String,
-    description: Description,
-    resource_types: Vec<ResourceType>,
-    entitlement_types: Vec<EntitlementType>,
-    capabilities: BTreeMap<String, CapabilityEntry>,
-    idempotent: BTreeSet<String>,
-    max_concurrency: u32,
+    declaration: Declaration,
     errors: Vec<IntegrationError>,
     types: PhantomData<fn(A, S)>,
+}
+
+/// What is declared, whatever the types of credential and settings.
+pub(crate) struct Declaration {
+    pub(crate) app_id: String,
+    pub(crate) version: String,
+    pub(crate) description: Description,
+    pub(crate) resource_types: Vec<ResourceType>,
+    pub(crate) entitlement_types: Vec<EntitlementType>,
+    pub(crate) capabilities: BTreeMap<String, CapabilityEntry>,
+    /// Writes that may be repeated without harm.
+    pub(crate) idempotent: BTreeSet<String>,
+    pub(crate) max_concurrency: u32,
 }
 
 impl Integration {
@@ -95,14 +102,16 @@ impl Integration {
             errors.push(IntegrationError::AppId(app_id.clone()));
         }
         Self {
-            app_id,
-            version: version.into(),
-            description: Description::default(),
-            resource_types: Vec::new(),
-            entitlement_types: Vec::new(),
-            capabilities: BTreeMap::new(),
-            idempotent: BTreeSet::new(),
-            max_concurrency: 32,
+            declaration: Declaration {
+                app_id,
+                version: version.into(),
+                description: Description::default(),
+                resource_types: Vec::new(),
+                entitlement_types: Vec::new(),
+                capabilities: BTreeMap::new(),
+                idempotent: BTreeSet::new(),
+                max_concurrency: 32,
+            },
             errors,
             types: PhantomData,
         }
@@ -128,14 +137,7 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     /// the types they were written for.
     fn retype<A2, S2>(self) -> Integration<A2, S2> {
         Integration {
-            app_id: self.app_id,
-            version: self.version,
-            description: self.description,
-            resource_types: self.resource_types,
-            entitlement_types: self.entitlement_types,
-            capabilities: self.capabilities,
-            idempotent: self.idempotent,
-            max_concurrency: self.max_concurrency,
+            declaration: self.declaration,
             errors: self.errors,
             types: PhantomData,
         }
@@ -143,49 +145,49 @@ impl<A: Auth, S: Settings> Integration<A, S> {
 
     /// The app's name for people.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.description.name = Some(name.into());
+        self.declaration.description.name = Some(name.into());
         self
     }
 
     /// What the connector does, in a sentence or two.
     pub fn description(mut self, text: impl Into<String>) -> Self {
-        self.description.text = Some(text.into());
+        self.declaration.description.text = Some(text.into());
         self
     }
 
     /// Address of the app's logo.
     pub fn logo_url(mut self, url: impl Into<String>) -> Self {
-        self.description.logo_url = Some(url.into());
+        self.declaration.description.logo_url = Some(url.into());
         self
     }
 
     /// Domain of the company that makes the app.
     pub fn vendor_domain(mut self, domain: impl Into<String>) -> Self {
-        self.description.vendor_domain = Some(domain.into());
+        self.declaration.description.vendor_domain = Some(domain.into());
         self
     }
 
     /// What the app is for.
     pub fn categories(mut self, categories: impl IntoIterator<Item = AppCategory>) -> Self {
-        self.description.categories.extend(categories);
+        self.declaration.description.categories.extend(categories);
         self
     }
 
     /// The kinds of resources in the app.
     pub fn resource_types(mut self, types: impl IntoIterator<Item = ResourceType>) -> Self {
-        self.resource_types.extend(types);
+        self.declaration.resource_types.extend(types);
         self
     }
 
     /// The kinds of entitlements in the app.
     pub fn entitlement_types(mut self, types: impl IntoIterator<Item = EntitlementType>) -> Self {
-        self.entitlement_types.extend(types);
+        self.declaration.entitlement_types.extend(types);
         self
     }
 
     /// How many calls may run at the same time; by default 32.
     pub fn max_concurrency(mut self, calls: u32) -> Self {
-        self.max_concurrency = calls.max(1);
+        self.declaration.max_concurrency = calls.max(1);
         self
     }
 
@@ -262,7 +264,12 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     }
 
     fn insert(mut self, name: &str, entry: CapabilityEntry) -> Self {
-        if self.capabilities.insert(name.to_owned(), entry).is_some() {
+        if self
+            .declaration
+            .capabilities
+            .insert(name.to_owned(), entry)
+            .is_some()
+        {
             self.errors.push(IntegrationError::Duplicate(name.to_owned()));
         }
         self
@@ -280,12 +287,12 @@ impl<A: Auth, S: Settings> Integration<A, S> {
 
     /// Says that a registered write may be repeated without harm.
     pub fn idempotent(mut self, capability: &str) -> Self {
-        self.idempotent.insert(capability.to_owned());
+        self.declaration.idempotent.insert(capability.to_owned());
         self.annotate(capability, |_| ())
     }
 
     fn annotate(mut self, capability: &str, change: impl FnOnce(&mut CapabilityEntry)) -> Self {
-        match self.capabilities.get_mut(capability) {
+        match self.declaration.capabilities.get_mut(capability) {
             Some(entry) => change(entry),
             None => self
                 .errors
@@ -296,7 +303,7 @@ impl<A: Auth, S: Settings> Integration<A, S> {
 
     /// App id and version as declared.
     pub(crate) fn identity(&self) -> (String, String) {
-        (self.app_id.clone(), self.version.clone())
+        (self.declaration.app_id.clone(), self.declaration.version.clone())
     }
 
     /// Checks the declaration and makes the connector.
@@ -307,16 +314,7 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         if let Some(error) = self.errors.into_iter().next() {
             return Err(error);
         }
-        Ok(Connector::new::<A, S>(
-            self.app_id,
-            self.version,
-            self.description,
-            self.resource_types,
-            self.entitlement_types,
-            self.capabilities,
-            self.idempotent,
-            self.max_concurrency,
-        ))
+        Ok(Connector::new::<A, S>(self.declaration))
     }
 }
 

@@ -7,6 +7,7 @@
 //! use lumos_connector_sdk::log;
 //! log::info!("read {} accounts", 3);
 //! ```
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,5 @@
 //! JSON values as Python prints them: the form in which connectors have always reported an app's answers.
+#![forbid(unsafe_code)]
 
 use std::fmt::Write;
 

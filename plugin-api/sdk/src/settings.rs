@@ -1,4 +1,5 @@
 //! The settings that a tenant gives to a connector.
+#![forbid(unsafe_code)]
 
 use std::any::TypeId;
 

@@ -1,6 +1,7 @@
 //! `app_info`: the connector as an OpenAPI 3.0 document.
 //!
 //! Its paths are the capabilities; the extensions (`x-…`) carry what OpenAPI has no word for.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::{
     AppInfo, AppInfoRequestPayload, JsonObject, ProbeIntegration, ProbeResults, Request, Response,
@@ -19,7 +20,7 @@ use crate::validate;
 pub(crate) fn app_info(connector: &Connector, body: &[u8]) -> Outcome {
     check(body)?;
     handler::serialize(&Response::new(AppInfo {
-        app_id: connector.app_id.clone(),
+        app_id: connector.declaration.app_id.clone(),
         app_schema: document(connector),
     }))
 }
@@ -65,20 +66,20 @@ fn object(value: Value) -> JsonObject {
 }
 
 fn info(connector: &Connector) -> Value {
-    let description = &connector.description;
+    let description = &connector.declaration.description;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     json!({
         "title": text(&description.name),
         "description": text(&description.text),
-        "version": connector.version,
-        "x-app-id": connector.app_id,
+        "version": connector.declaration.version,
+        "x-app-id": connector.declaration.app_id,
         "x-app-logo-url": text(&description.logo_url),
         "x-app-vendor-domain": text(&description.vendor_domain),
-        "x-entitlement-types": connector.entitlement_types,
+        "x-entitlement-types": connector.declaration.entitlement_types,
         "x-access-graph-entitlement-types": [],
         "x-access-graph-entitlement-rules": [],
         "x-implied-access-rules": [],
-        "x-resource-types": connector.resource_types,
+        "x-resource-types": connector.declaration.resource_types,
         "x-categories": {"type": "enum", "enum": description.categories},
         "x-oauth-settings": {},
         "x-capabilities": capability_names(connector),
@@ -116,7 +117,7 @@ fn security_schemes(connector: &Connector) -> JsonObject {
         "key_pair" => bearer("A token signed with a private key."),
         _ => return JsonObject::new(),
     };
-    JsonObject::from_iter([(connector.app_id.clone(), scheme)])
+    JsonObject::from_iter([(connector.declaration.app_id.clone(), scheme)])
 }
 
 /// A model's schema with the order in which a form shows its fields.
@@ -155,7 +156,7 @@ impl Document<'_> {
         let request = self.payload(request, "request", |schema| level_extension(name, schema));
         let response = self.payload(response, "response", |schema| schema);
         let tag = tag(&request);
-        let entry = self.connector.capabilities.get(name);
+        let entry = self.connector.declaration.capabilities.get(name);
         let credential = match self.connector.auth.kind {
             "" => "credentials",
             _ => "auth",
@@ -192,13 +193,13 @@ impl Document<'_> {
     fn security(&self) -> Value {
         match self.connector.auth.kind {
             "" => json!([]),
-            _ => json!([{self.connector.app_id.as_str(): []}]),
+            _ => json!([{self.connector.declaration.app_id.as_str(): []}]),
         }
     }
 
     /// The schemas of a capability's whole request and response.
     fn envelopes(&self, name: &str) -> (JsonObject, JsonObject) {
-        match self.connector.capabilities.get(name) {
+        match self.connector.declaration.capabilities.get(name) {
             Some(entry) => ((entry.full_request)(), (entry.full_response)()),
             None if name == "app_info" => (
                 schema::input_of::<Request<AppInfoRequestPayload>>(),
@@ -252,8 +253,16 @@ impl Document<'_> {
     /// Fields that name a type accept those that the connector declares.
     fn declare_types(&self, definition: &mut Value) {
         let connector = self.connector;
-        let entitlements = connector.entitlement_types.iter().map(|kind| &kind.type_id);
-        let resources = connector.resource_types.iter().map(|kind| &kind.type_id);
+        let entitlements = connector
+            .declaration
+            .entitlement_types
+            .iter()
+            .map(|kind| &kind.type_id);
+        let resources = connector
+            .declaration
+            .resource_types
+            .iter()
+            .map(|kind| &kind.type_id);
         declare(definition, "entitlement_type", "x-entitlement-type", entitlements);
         declare(definition, "resource_type", "x-resource-type", resources);
     }

@@ -1,4 +1,5 @@
 //! `info`: who the connector is, what it needs and what it can do.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 
@@ -19,9 +20,9 @@ pub(crate) fn info(connector: &Connector) -> Outcome {
 
 /// Names of the connector's capabilities, sorted, with those that it has without writing them.
 pub(super) fn capability_names(connector: &Connector) -> Vec<String> {
-    let mut names: Vec<String> = connector.capabilities.keys().cloned().collect();
+    let mut names: Vec<String> = connector.declaration.capabilities.keys().cloned().collect();
     for name in ["app_info", "probe_integration"] {
-        if !connector.capabilities.contains_key(name) {
+        if !connector.declaration.capabilities.contains_key(name) {
             names.push(name.to_owned());
         }
     }
@@ -31,7 +32,7 @@ pub(super) fn capability_names(connector: &Connector) -> Vec<String> {
 
 /// The input and output schemas of a capability.
 fn schemas(connector: &Connector, name: &str) -> (JsonObject, JsonObject) {
-    match connector.capabilities.get(name) {
+    match connector.declaration.capabilities.get(name) {
         Some(entry) => (
             level_extension(name, (entry.input_schema)()),
             (entry.output_schema)(),
@@ -65,6 +66,7 @@ pub(super) fn level_extension(name: &str, mut input: JsonObject) -> JsonObject {
 /// A capability's name for people.
 pub(super) fn display_name(connector: &Connector, name: &str) -> String {
     connector
+        .declaration
         .capabilities
         .get(name)
         .and_then(|entry| entry.display_name.clone())
@@ -77,11 +79,11 @@ fn describe(connector: &Connector) -> Info {
         .iter()
         .map(|name| (name.clone(), capability_schema(connector, name)))
         .collect();
-    let description = &connector.description;
+    let description = &connector.declaration.description;
     Info {
-        app_id: connector.app_id.clone(),
+        app_id: connector.declaration.app_id.clone(),
         app_vendor_domain: description.vendor_domain.clone(),
-        version: connector.version.clone(),
+        version: connector.declaration.version.clone(),
         capabilities: names,
         capability_schema,
         oauth_scopes: None,
@@ -94,11 +96,11 @@ fn describe(connector: &Connector) -> Info {
         user_friendly_name: description.name.clone(),
         description: description.text.clone(),
         categories: Some(description.categories.clone()),
-        entitlement_types: connector.entitlement_types.clone(),
+        entitlement_types: connector.declaration.entitlement_types.clone(),
         access_graph_entitlement_types: Some(Vec::new()),
         access_graph_entitlement_rules: Some(Vec::new()),
         implied_access_rules: Some(Vec::new()),
-        resource_types: connector.resource_types.clone(),
+        resource_types: connector.declaration.resource_types.clone(),
         request_settings_schema: with_field_order((connector.settings.schema)()),
     }
 }
@@ -110,6 +112,7 @@ fn capability_schema(connector: &Connector, name: &str) -> CapabilitySchema {
         output: list_as_empty(output),
         display_name: Some(display_name(connector, name)),
         description: connector
+            .declaration
             .capabilities
             .get(name)
             .and_then(|entry| entry.description.clone()),

@@ -1,4 +1,5 @@
 //! The capabilities that every connector has without writing them: `info`, `app_info`, `probe_integration`.
+#![forbid(unsafe_code)]
 
 mod app_info;
 mod info;

@@ -2,6 +2,7 @@
 //!
 //! Each check calls a capability of the connector with a small page, through the same path as a caller's request, so a
 //! refusal by the app arrives here as the error that a sync would meet.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ const CHECKS: [(ProbeCheckName, &str); 3] = [
 pub(super) fn possible_checks(connector: &Connector) -> Vec<ProbeCheckName> {
     CHECKS
         .iter()
-        .filter(|(_, capability)| connector.capabilities.contains_key(*capability))
+        .filter(|(_, capability)| connector.declaration.capabilities.contains_key(*capability))
         .map(|(check, _)| *check)
         .collect()
 }
@@ -97,7 +98,7 @@ impl Probe<'_> {
                 ..skipped
             };
         }
-        let mut done = if self.connector.capabilities.contains_key(capability) {
+        let mut done = if self.connector.declaration.capabilities.contains_key(capability) {
             self.run(check, capability).await
         } else {
             let message = format!("This connector does not implement {capability}.");
@@ -121,7 +122,11 @@ impl Probe<'_> {
             Ok(Err(error)) => error,
             Err(_) => {
                 let message = format!("{capability} took longer than {} s.", CHECK_TIMEOUT.as_secs());
-                Error::new(&self.connector.app_id, ErrorCode::RequestTimeout, message)
+                Error::new(
+                    &self.connector.declaration.app_id,
+                    ErrorCode::RequestTimeout,
+                    message,
+                )
             }
         };
         let hint = error
@@ -151,6 +156,7 @@ impl Probe<'_> {
         });
         let raised_in = self
             .connector
+            .declaration
             .capabilities
             .get(capability)
             .map_or(capability, |entry| entry.raised_in.as_str());
@@ -162,7 +168,7 @@ impl Probe<'_> {
                 ConnectorError::invalid_response(format!("{capability} gave an unexpected answer"))
             })
         });
-        answer.map_err(|error| error.into_wire(&self.connector.app_id, raised_in))
+        answer.map_err(|error| error.into_wire(&self.connector.declaration.app_id, raised_in))
     }
 
     async fn accounts(&self) -> Result<ProbeCheck, Error> {
@@ -187,7 +193,7 @@ impl Probe<'_> {
     }
 
     async fn entitlements(&self) -> Result<ProbeCheck, Error> {
-        let declared = &self.connector.entitlement_types;
+        let declared = &self.connector.declaration.entitlement_types;
         let mut found: Vec<FoundEntitlementData> = Vec::new();
         let mut seen = BTreeSet::new();
         let mut token = None;

@@ -1,6 +1,9 @@
 //! How failures of an exchange become errors of the API.
 //!
 //! The messages are part of what callers of connectors know, so they are the same whatever a connector is written in.
+#![forbid(unsafe_code)]
+
+use std::io;
 
 use lumos_connector_models::ErrorCode;
 use reqwest::Url;
@@ -82,7 +85,7 @@ pub(super) fn of_transport(error: &reqwest::Error) -> ConnectorError {
         return ConnectorError::invalid_response("The upstream API redirected too often.")
             .with_raised_by("TooManyRedirects");
     }
-    if error.is_decode() {
+    if error.is_decode() && is_bad_data(error) {
         return ConnectorError::invalid_response("The upstream API's response could not be decoded.")
             .with_raised_by("DecodingError");
     }
@@ -90,6 +93,23 @@ pub(super) fn of_transport(error: &reqwest::Error) -> ConnectorError {
         return ConnectorError::internal("the HTTP request could not be built").with_raised_by("InvalidURL");
     }
     ConnectorError::new(ErrorCode::ConnectionClosed, CLOSED).with_raised_by("ReadError")
+}
+
+/// Whether the body arrived but its compression is broken; a connection that breaks in the body is not that.
+fn is_bad_data(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            )
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// A body that is not JSON, or not of the expected shape.

@@ -1,8 +1,9 @@
 //! The HTTP client that connectors talk to their app with.
 //!
 //! It does what every connector needs and what is easily forgotten: connections live on between calls, every answer that
-//! is not a success becomes the right [`ConnectorError`](crate::ConnectorError), answers are bounded, credentials are
+//! is not a success becomes the right [`ConnectorError`], answers are bounded, credentials are
 //! marked so that they cannot be printed, and the call's trace context goes along.
+#![forbid(unsafe_code)]
 
 mod failure;
 mod pool;

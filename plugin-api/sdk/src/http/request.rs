@@ -1,4 +1,5 @@
 //! One exchange with the app.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::Secret;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};

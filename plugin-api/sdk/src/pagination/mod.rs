@@ -2,6 +2,7 @@
 //!
 //! The form is that of every Lumos connector, byte for byte, so a listing that one implementation of a connector began
 //! can be continued by another: `hex(msgpack([{"endpoint": "/api/users", "offset": 3}]))`.
+#![forbid(unsafe_code)]
 
 mod msgpack;
 

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://github.com/msgpack/msgpack/blob/master/spec.md>. A reader for page tokens meets bytes from outside:
 //! it never allocates by a length that the input merely claims, and it bounds the nesting.
+#![forbid(unsafe_code)]
 
 use serde_json::{Map, Number, Value};
 

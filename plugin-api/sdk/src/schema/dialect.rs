@@ -1,4 +1,5 @@
 //! From the schemas that `schemars` makes to those that pydantic makes.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::JsonObject;
 use schemars::Schema;

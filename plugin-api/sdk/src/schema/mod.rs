@@ -2,6 +2,7 @@
 //!
 //! `schemars` derives schemas from Rust types; the API's schemas come from pydantic models. [`dialect`] turns the one into
 //! the other: titles in words, `anyOf` with null, explicit defaults, one `$defs` table, keys sorted.
+#![forbid(unsafe_code)]
 
 mod dialect;
 pub(crate) mod openapi;

@@ -1,4 +1,5 @@
 //! From JSON schemas to those of OpenAPI 3.0, which know no null type and keep their models under `components`.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::JsonObject;
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 //!
 //! The messages are those that callers know, with one difference: they never repeat what was sent. A credential in the
 //! wrong place or of the wrong type must not come back in an error that ends up in logs.
+#![forbid(unsafe_code)]
 
 mod report;
 mod walk;

@@ -1,4 +1,5 @@
 //! Mistakes in a request, and the text that tells them.
+#![forbid(unsafe_code)]
 
 use crate::pyrepr;
 

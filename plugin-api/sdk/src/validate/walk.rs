@@ -1,10 +1,11 @@
 //! Walks a document along its schema.
+#![forbid(unsafe_code)]
 
 use lumos_connector_models::JsonObject;
 use serde_json::Value;
 
 use super::report::{Mistake, Step};
-use crate::pyrepr;
+use crate::{pyrepr, schema};
 
 /// Schemas of connectors are small; a document cannot make the walk deeper than its schema unless that is recursive.
 const MAX_DEPTH: usize = 64;
@@ -140,18 +141,25 @@ impl<'a> Walk<'a> {
                 (Some(member), Some(property)) => self.value(property, member),
                 (None, _) if required.is_some_and(|names| names.iter().any(|n| n == name)) => {
                     self.mistake("missing", "Field required");
-                    let title = property
-                        .and_then(|property| property.get("title"))
-                        .and_then(Value::as_str);
-                    if let (Some(mistake), Some(title)) = (self.mistakes.last_mut(), title) {
-                        mistake.title = Some(title.to_owned());
-                    }
+                    self.name_last(name, property);
                 }
                 _ => {}
             }
             self.path.pop();
         }
         self.other_members(schema, properties, members);
+    }
+
+    /// A title that the author chose names the field better than the field's own name.
+    fn name_last(&mut self, name: &str, property: Option<&JsonObject>) {
+        let title = property
+            .and_then(|property| property.get("title"))
+            .and_then(Value::as_str);
+        if let (Some(mistake), Some(title)) = (self.mistakes.last_mut(), title)
+            && title != schema::words(name)
+        {
+            mistake.title = Some(title.to_owned());
+        }
     }
 
     fn not_an_object(&mut self, schema: &JsonObject) {
