@@ -1,0 +1,4 @@
+//! The integration tests of the agent.
+
+mod hosting;
+mod support;
