@@ -1,0 +1,3 @@
+//! What differs between operating systems, behind one interface.
+
+pub mod sandbox;
