@@ -40,7 +40,8 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 use other as platform;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 /// What one host may and may not reach. All paths are absolute.

@@ -99,7 +99,7 @@ mod tests {
         }
         symlink("secret", dir.path().join("a/link")).unwrap();
         let set = |name: &str, mode| {
-            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap()
+            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
         };
         set("a/hidden", 0o600);
         set("private", 0o700);
