@@ -95,8 +95,8 @@ const FORBIDDEN_HERE: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[i64] = &[libc::SYS_vhangup];
 
-/// Changes of a file's mode, owner and attributes by path. Landlock leaves them to file permissions, and the agent's files
-/// belong to the same user. Those by descriptor stay: a closed file cannot be opened.
+/// Changes of a file's mode, owner, times and attributes by path. Landlock leaves them to file permissions, and the agent's
+/// files belong to the same user. Those by descriptor stay: a closed file cannot be opened.
 const FILE_MODES: &[i64] = &[
     libc::SYS_fchmodat,
     SYS_FCHMODAT2,
@@ -111,7 +111,14 @@ const FILE_MODES: &[i64] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const FILE_MODES_HERE: &[i64] = &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown];
+const FILE_MODES_HERE: &[i64] = &[
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const FILE_MODES_HERE: &[i64] = &[];
 
@@ -156,6 +163,10 @@ fn rules(wanted: &Confinement, landlock_abi: u32) -> Result<Rules, seccompiler::
         rules.entry(call).or_default().push(SeccompRule::new(conditions)?);
         Ok(())
     };
+    if !wanted.file_modes {
+        // Without a path it is futimens.
+        when(libc::SYS_utimensat, vec![Condition::set_pointer(1)])?;
+    }
     namespaces_and_terminals(&mut when)?;
     sockets(wanted, &mut when)?;
     other_processes(&mut when)?;
@@ -262,26 +273,41 @@ fn signals(when: &mut When<'_>) -> Result<(), seccompiler::Error> {
     Ok(())
 }
 
-/// A test of the lower 32 bits of an argument; all those used here are ints.
+/// A test of an argument: of its lower 32 bits, as most are ints, or of all.
 struct Condition {
     argument: u8,
+    length: SeccompCmpArgLen,
     operator: SeccompCmpOp,
     value: u64,
 }
 
 impl Condition {
     fn masked(argument: u8, mask: u64, value: impl TryInto<u32>) -> Self {
+        Condition::of_int(argument, SeccompCmpOp::MaskedEq(mask), bits(value))
+    }
+
+    fn set_pointer(argument: u8) -> Self {
         Condition {
             argument,
-            operator: SeccompCmpOp::MaskedEq(mask),
-            value: bits(value),
+            length: SeccompCmpArgLen::Qword,
+            operator: SeccompCmpOp::Ne,
+            value: 0,
+        }
+    }
+
+    fn of_int(argument: u8, operator: SeccompCmpOp, value: u64) -> Self {
+        Condition {
+            argument,
+            length: SeccompCmpArgLen::Dword,
+            operator,
+            value,
         }
     }
 
     fn build(self) -> Result<SeccompCondition, seccompiler::Error> {
         Ok(SeccompCondition::new(
             self.argument,
-            SeccompCmpArgLen::Dword,
+            self.length,
             self.operator,
             self.value,
         )?)
@@ -289,19 +315,11 @@ impl Condition {
 }
 
 fn is(argument: u8, value: impl TryInto<u32>) -> Condition {
-    Condition {
-        argument,
-        operator: SeccompCmpOp::Eq,
-        value: bits(value),
-    }
+    Condition::of_int(argument, SeccompCmpOp::Eq, bits(value))
 }
 
 fn not(argument: u8, value: impl TryInto<u32>) -> Condition {
-    Condition {
-        argument,
-        operator: SeccompCmpOp::Ne,
-        value: bits(value),
-    }
+    Condition::of_int(argument, SeccompCmpOp::Ne, bits(value))
 }
 
 fn has(argument: u8, flag: i32) -> Condition {

@@ -74,6 +74,15 @@ const PROC: [&str; 9] = [
     "/proc/version",
 ];
 
+/// Variables by which TLS libraries are told of further certificates. Who sets a host's environment means them to be read.
+const CERTIFICATE_VARIABLES: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+];
+
 const DEVICES: [&str; 5] = [
     "/dev/null",
     "/dev/zero",
@@ -100,54 +109,41 @@ pub(super) fn confine(wanted: &Confinement) -> Confined {
 
 /// `newest` lets tests act as if the kernel were older.
 pub(super) fn confine_up_to(newest: ABI, wanted: &Confinement) -> Confined {
-    let mut notes = Vec::new();
-    let mut whole = true;
-    let mut missing = |note: String| {
-        whole = false;
-        notes.push(note);
-    };
-    if let Err(error) = rustix::thread::set_no_new_privs(true) {
-        missing(format!("new privileges could not be forbidden: {error}"));
-    }
-    let threads = threads();
     let plan = Plan::new(wanted);
-    let enforced = match restrict(newest, wanted, &plan) {
-        Ok(enforced) => enforced,
-        Err(error) => {
-            missing(format!("Landlock could not be applied: {}", chain(&error)));
-            None
-        }
+    let mut missing = Vec::new();
+    let mut in_force = |what: &str, result: Result<(), String>| {
+        let done = result.is_ok();
+        missing.extend(result.err().map(|error| format!("{what}: {error}")));
+        done
     };
-    match &enforced {
-        None => missing(
-            "not isolated: this kernel has no Landlock, or it is not enabled (Linux 5.13 or later; add landlock to the \
-             lsm= boot parameter)"
-                .to_owned(),
-        ),
-        Some(enforced) if threads > 1 && !enforced.all_threads => {
-            missing(format!("{} threads that were started before are not confined", threads - 1));
-        }
-        Some(_) => {}
-    }
-    if let Err(error) = drop_capabilities() {
-        missing(format!("capabilities could not be given up: {error}"));
-    }
-    let landlock_abi = enforced.map(|enforced| enforced.abi);
-    let seccomp = filter::apply(wanted, landlock_abi.unwrap_or(0));
-    if let Err(error) = &seccomp {
-        missing(format!("system calls are not filtered: {error}"));
-    }
+    let no_new_privileges = rustix::thread::set_no_new_privs(true);
+    in_force(
+        "new privileges could not be forbidden",
+        no_new_privileges.map_err(|error| error.to_string()),
+    );
+    let landlock = landlock(newest, wanted, &plan);
+    let landlock_abi = landlock.as_ref().ok().map(|enforced| enforced.abi);
+    let threads = landlock.as_ref().map_or(Ok(()), Enforced::for_all_threads);
+    in_force("not isolated", landlock.map(drop));
+    in_force("isolated in part", threads);
+    in_force(
+        "capabilities could not be given up",
+        drop_capabilities().map_err(|error| error.to_string()),
+    );
+    let filtered = filter::apply(wanted, landlock_abi.unwrap_or(0)).map_err(|error| error.to_string());
+    let seccomp = in_force("system calls are not filtered", filtered);
     let level = match landlock_abi {
         None => Level::None,
-        Some(_) if whole => Level::Full,
+        Some(_) if missing.is_empty() => Level::Full,
         Some(_) => Level::Partial,
     };
+    let mut notes = missing;
     notes.extend(plan.notes);
-    notes.extend(remarks(wanted, landlock_abi, seccomp.is_ok()));
+    notes.extend(remarks(wanted, landlock_abi, seccomp));
     Confined {
         level,
         landlock_abi,
-        seccomp: seccomp.is_ok(),
+        seccomp,
         notes,
         pinned: plan.pinned,
     }
@@ -183,16 +179,31 @@ impl Plan {
         );
         let protected = Closed::new(wanted.protected.iter().map(PathBuf::as_path));
         plan.widen(&protected, &wanted.extra_read, READ);
+        let certificates = CERTIFICATE_VARIABLES
+            .iter()
+            .filter_map(std::env::var_os)
+            .map(PathBuf::from);
+        plan.widen(&protected, &certificates.collect::<Vec<_>>(), READ);
         plan.widen(&protected, &wanted.extra_execute, RUN);
         plan.widen(&protected, &wanted.extra_write, WRITE);
         plan.widen(&protected, &wanted.unix_sockets, AccessFs::ResolveUnix.into());
         // These two are the host's own, wherever they lie.
-        plan.rules.push((wanted.library.clone(), READ));
-        plan.rules.push((wanted.scratch.clone(), WRITE));
+        plan.own(&wanted.library, READ);
+        plan.own(&wanted.scratch, WRITE);
         // For the names in a backtrace.
         plan.rules
             .extend(std::env::current_exe().map(|program| (program, READ)));
         plan
+    }
+
+    fn own(&mut self, path: &Path, access: BitFlags<AccessFs>) {
+        if let Err(error) = fs::metadata(path) {
+            self.notes.push(format!(
+                "{} cannot be opened to the connector: {error}",
+                path.display()
+            ));
+        }
+        self.rules.push((path.to_owned(), access));
     }
 
     fn trees(&mut self, closed: &Closed, roots: &[&str], access: BitFlags<AccessFs>) {
@@ -249,15 +260,43 @@ impl Plan {
 }
 
 /// What Landlock does.
-#[derive(Clone, Copy)]
 struct Enforced {
     abi: u32,
     all_threads: bool,
+    /// How many threads there were.
+    threads: usize,
+}
+
+impl Enforced {
+    fn for_all_threads(&self) -> Result<(), String> {
+        match self.threads {
+            0 | 1 => Ok(()),
+            _ if self.all_threads => Ok(()),
+            threads => Err(format!(
+                "{} threads that were started before are not confined",
+                threads - 1
+            )),
+        }
+    }
+}
+
+/// Applies it, or says why not.
+fn landlock(newest: ABI, wanted: &Confinement, plan: &Plan) -> Result<Enforced, String> {
+    match restrict(newest, wanted, plan) {
+        Ok(Some(enforced)) => Ok(enforced),
+        Ok(None) => Err(
+            "this kernel has no Landlock (Linux 5.13 or later has), it is switched off (add landlock to the \
+                         lsm= boot parameter), or a container's profile forbids it"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("Landlock could not be applied: {}", chain(&error))),
+    }
 }
 
 /// `None` if this kernel has no Landlock.
 fn restrict(newest: ABI, wanted: &Confinement, plan: &Plan) -> Result<Option<Enforced>, RulesetError> {
     let known = AccessFs::from_all(newest);
+    let threads = threads();
     let mut ruleset = Ruleset::default().handle_access(known)?;
     let guards_ports = newest >= ABI::V4 && !wanted.listen;
     if guards_ports {
@@ -294,6 +333,7 @@ fn restrict(newest: ABI, wanted: &Confinement, plan: &Plan) -> Result<Option<Enf
     Ok(Some(Enforced {
         abi: effective_abi.min(newest) as u32,
         all_threads: status.all_threads,
+        threads,
     }))
 }
 
@@ -351,7 +391,7 @@ fn remarks(wanted: &Confinement, landlock_abi: Option<u32>, seccomp: bool) -> Ve
     }
     if wanted.file_modes {
         say(
-            "the connector may change modes, owners and attributes of files by path, the agent's own files included",
+            "the connector may change modes, owners, times and attributes of files by path, the agent's own files included",
         );
     }
     if wanted.listen {

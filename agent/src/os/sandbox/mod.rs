@@ -18,6 +18,9 @@
 //! its own below `/proc`, and, wherever they lie, the paths in [`Confinement::protected`]. Landlock can only allow, and
 //! allows whole trees: where a closed path lies below an allowed directory, that directory's entries are allowed one by one.
 //!
+//! What nothing hides: that a path exists, its size and times (`stat`), and the names that come and go in a directory
+//! (`inotify`). Contents stay closed.
+//!
 //! On Windows the job object limits a host but does not isolate it; [`confine`] says so.
 #![cfg_attr(not(test), forbid(unsafe_code))]
 
@@ -66,7 +69,8 @@ pub struct Confinement {
     pub unix_sockets: Vec<PathBuf>,
     /// Whether it may listen on TCP ports.
     pub listen: bool,
-    /// Whether it may change modes, owners and attributes of files by path, the agent's included: Landlock has no say in it.
+    /// Whether it may change modes, owners, times and attributes of files by path, the agent's included: Landlock has no
+    /// say in it.
     pub file_modes: bool,
 }
 

@@ -21,6 +21,8 @@ mod inside;
 
 const ROLE: &str = "LUMOS_TEST_CONFINED";
 const CANARY: &str = "canary-of-a-sibling";
+/// In place of a version of Landlock: no sandbox at all.
+const NOTHING: i32 = -1;
 
 /// What the confined process is told.
 #[derive(Serialize, Deserialize)]
@@ -115,7 +117,7 @@ impl World {
 
     /// Runs the attacks as [`confined`]; `None` if this kernel has no Landlock.
     fn attack(&self, newest: ABI, confinement: Confinement) -> Option<Report> {
-        let report = self.report(newest, confinement);
+        let report = self.report(newest as i32, confinement);
         if report.confined.landlock_abi.is_none() {
             println!(
                 "skipped: this kernel has no Landlock: {:?}",
@@ -126,11 +128,11 @@ impl World {
         Some(report)
     }
 
-    /// The same on any kernel; with [`ABI::Unsupported`] nothing is confined.
-    fn report(&self, newest: ABI, confinement: Confinement) -> Report {
+    /// The same on any kernel. With [`NOTHING`] nothing is confined, with 0 the kernel is taken for one without Landlock.
+    fn report(&self, newest: i32, confinement: Confinement) -> Report {
         let mission = Mission {
             confinement,
-            newest: newest as i32,
+            newest,
             dir: self.dir.path().to_owned(),
             sibling: self.sibling.id(),
             abstract_socket: self.abstract_socket.clone(),
@@ -218,7 +220,7 @@ fn without_the_sandbox_the_same_attacks_succeed() {
         return;
     }
     let world = World::new();
-    let report = world.report(ABI::Unsupported, world.confinement());
+    let report = world.report(NOTHING, world.confinement());
     // Few kernels have the x32 ABI; the rest proves that an attempt would have worked.
     let possible: Vec<&str> = CLOSED
         .iter()
@@ -230,6 +232,44 @@ fn without_the_sandbox_the_same_attacks_succeed() {
         &report,
         "ok",
         &["connect to the control socket", "signal a child"],
+    );
+}
+
+#[test]
+fn without_landlock_the_filter_is_left_and_the_level_is_none() {
+    let world = World::new();
+    let report = world.report(ABI::Unsupported as i32, world.confinement());
+    let filtered = [
+        "truncate a protected file",
+        "change a protected file's mode",
+        "process_vm_readv of a sibling",
+        "ptrace a sibling",
+        "signal the parent",
+        "signal a sibling",
+        "limit the parent",
+        "connect to the control socket",
+        "connect to an abstract socket",
+        "listen",
+    ];
+    expect(&report, "closed", &filtered);
+    expect(
+        &report,
+        "ok",
+        &[
+            "read a protected file",
+            "load the library",
+            "connect by TCP",
+            "run a program",
+        ],
+    );
+    assert_eq!(
+        (report.confined.level, report.confined.seccomp),
+        (Level::None, true)
+    );
+    assert!(
+        report.confined.notes[0].starts_with("not isolated: "),
+        "{:?}",
+        report.confined.notes
     );
 }
 
@@ -421,15 +461,15 @@ fn carry_out(mission: &Mission) {
     if mission.confinement.scratch.as_os_str().is_empty() {
         std::thread::spawn(std::thread::park);
     }
-    let confined = match ABI::from(mission.newest) {
-        ABI::Unsupported => Confined {
+    let confined = match mission.newest {
+        NOTHING => Confined {
             level: Level::None,
             landlock_abi: None,
             seccomp: false,
             notes: Vec::new(),
             pinned: Vec::new(),
         },
-        newest => linux::confine_up_to(newest, &mission.confinement),
+        newest => linux::confine_up_to(ABI::from(newest), &mission.confinement),
     };
     let mut attempts = Attempts(BTreeMap::new());
     attempts.files(mission);

@@ -28,6 +28,7 @@ pub(super) const CLOSED: &[&str] = &[
     "change a protected directory's mode",
     "change a protected file's owner",
     "change a protected file's attributes",
+    "change a protected file's times",
     "delete a protected file",
     "read a file outside",
     "write a file outside",
@@ -64,6 +65,7 @@ pub(super) const OPEN: &[&str] = &[
     "write to scratch",
     "rename in scratch",
     "change a mode by descriptor",
+    "change times by descriptor",
     "name service settings",
     "certificates",
     "resolve localhost",
@@ -141,6 +143,29 @@ impl Attempts {
             "change a protected file's attributes",
             attribute.map_err(io::Error::from),
         );
+        let times = rustix::fs::Timestamps {
+            last_access: rustix::fs::Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            },
+            last_modification: rustix::fs::Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            },
+        };
+        let (here, flags) = (rustix::fs::CWD, rustix::fs::AtFlags::empty());
+        let touched = rustix::fs::utimensat(here, path("state/secret"), &times, flags);
+        self.attempt(
+            "change a protected file's times",
+            touched.map_err(io::Error::from),
+        );
+        let touched = || {
+            Ok(rustix::fs::futimens(
+                fs::File::create(path("state/scratch/touched"))?,
+                &times,
+            )?)
+        };
+        self.attempt("change times by descriptor", touched());
         self.attempt("delete a protected file", fs::remove_file(path("state/secret")));
         self.attempt("read a file outside", fs::read(path("outside/file")));
         self.attempt("write a file outside", fs::write(path("outside/new"), ""));
@@ -246,7 +271,7 @@ impl Attempts {
         self.attempt("connect by TCP", TcpStream::connect(mission.tcp));
         self.attempt("resolve localhost", ("localhost", 1).to_socket_addrs());
         // Bound but not listening.
-        self.attempt("bind a TCP port", bind(free_port(mission.tcp.port())));
+        self.attempt("bind a TCP port", bind(SOME_PORT));
         self.attempt("bind port 0", bind(0));
         self.attempt(
             "listen",
@@ -309,10 +334,8 @@ fn read_some_certificate() -> io::Result<Vec<u8>> {
     found.map_or_else(|| Ok(Vec::new()), fs::read)
 }
 
-/// Some port that is likely free; binding it is the question, not using it.
-fn free_port(other_than: u16) -> u16 {
-    if other_than == 28_443 { 28_444 } else { 28_443 }
-}
+/// Nobody's; binding it is the question, not using it.
+const SOME_PORT: u16 = 28_443;
 
 fn bind(port: u16) -> io::Result<OwnedFd> {
     let socket = call(
@@ -322,7 +345,9 @@ fn bind(port: u16) -> io::Result<OwnedFd> {
     // SAFETY: the descriptor was just made and belongs to nobody else.
     let socket = unsafe { OwnedFd::from_raw_fd(i32::try_from(socket).unwrap()) };
     rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], port)))?;
+    // A loopback address of its own, so that processes that try at the same time do not meet.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 77, high, low], port)))?;
     Ok(socket)
 }
 
