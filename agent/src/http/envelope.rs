@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::call::CallError;
@@ -25,9 +25,15 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     message: String,
     app_id: Option<AppId>,
-    metadata: Metadata,
-    retry_after: Option<Duration>,
-    header: Option<(HeaderName, HeaderValue)>,
+    metadata: Box<Metadata>,
+    header: Option<Header>,
+}
+
+/// What goes with 401 and 405.
+#[derive(Debug, Clone, Copy)]
+enum Header {
+    Challenge(&'static str),
+    Allow(&'static str),
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -77,7 +83,7 @@ impl Problem {
             code,
             message: message.into(),
             app_id: None,
-            metadata: Metadata {
+            metadata: Box::new(Metadata {
                 fault,
                 category,
                 hint: None,
@@ -85,8 +91,7 @@ impl Problem {
                 throttled: false,
                 refreshable: false,
                 retry_after_seconds: None,
-            },
-            retry_after: None,
+            }),
             header: None,
         }
     }
@@ -110,7 +115,7 @@ impl Problem {
             ("caller", "authentication"),
             message,
         );
-        problem.header = Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        problem.header = Some(Header::Challenge(challenge));
         problem
     }
 
@@ -137,7 +142,7 @@ impl Problem {
             ("caller", "client"),
             format!("this path takes only {allow}"),
         );
-        problem.header = Some((ALLOW, HeaderValue::from_static(allow)));
+        problem.header = Some(Header::Allow(allow));
         problem
     }
 
@@ -249,7 +254,6 @@ impl Problem {
     fn retry_after(mut self, after: Duration) -> Self {
         // Whole seconds, rounded up: 0 would invite a storm (RFC 9110 section 10.2.3).
         let seconds = after.as_millis().div_ceil(1000).clamp(1, 86_400) as u64;
-        self.retry_after = Some(Duration::from_secs(seconds));
         self.metadata.retry_after_seconds = Some(seconds);
         self
     }
@@ -291,13 +295,18 @@ impl IntoResponse for Problem {
             axum::body::Body::from(self.to_json()),
         )
             .into_response();
-        if let Some(after) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.metadata.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+        match self.header {
+            Some(Header::Challenge(text)) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
+            }
+            Some(Header::Allow(text)) => {
+                headers.insert(ALLOW, HeaderValue::from_static(text));
+            }
+            None => {}
         }
         response.extensions_mut().insert(ErrorCode(self.code));
         response
@@ -386,7 +395,7 @@ mod tests {
             .map(|(name, problem)| {
                 let body: serde_json::Value = serde_json::from_slice(&problem.to_json()).unwrap();
                 let response = problem.into_response();
-                let header = |name: HeaderName| {
+                let header = |name: http::HeaderName| {
                     response
                         .headers()
                         .get(name)
