@@ -1,6 +1,36 @@
 //! Configuration: `agent.toml`, the environment and the flags become one [`Config`].
+//!
+//! ```text
+//! file ─ toml spans ─┐
+//! LUMOS_AGENT__… ────┼─ checked against keys ─┬─ merged by `config` ─ Config ─ semantic checks ─ watch channel
+//! flags ─────────────┘                        └─ ConfigError: everything wrong, with its place and remedy
+//! ```
 #![forbid(unsafe_code)]
 
+mod check;
+mod environment;
+mod file;
+mod keys;
+mod load;
 pub mod model;
+pub(crate) mod paths;
+mod report;
+pub(crate) mod template;
+pub(crate) mod value;
 
+pub use load::{Loaded, Loader, Provenance};
 pub use model::Config;
+pub use paths::packaged_config;
+pub use report::{ConfigError, Origin, Problem, Severity, Source};
+
+/// The valid word that was probably meant.
+pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let given = given.to_lowercase();
+    let scored = words.map(|word| {
+        let lower = word.to_lowercase();
+        let close = strsim::jaro_winkler(&given, &lower);
+        (if lower == given { 2.0 } else { close }, word)
+    });
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.85).then_some(best.1)
+}
