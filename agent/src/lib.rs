@@ -6,3 +6,4 @@ pub mod connectors;
 pub mod domain;
 pub mod hosting;
 pub mod telemetry;
+pub mod tls;

@@ -7,20 +7,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod check;
+mod certificate;
+pub(crate) mod check;
 mod environment;
 mod file;
 mod keys;
 mod load;
 pub mod model;
 pub(crate) mod paths;
+pub mod reload;
 mod report;
+pub mod semantics;
+#[cfg(test)]
+pub(crate) mod semantics_tests;
 pub(crate) mod template;
 pub(crate) mod value;
 
 pub use load::{Loaded, Loader, Provenance};
 pub use model::Config;
 pub use paths::packaged_config;
+pub use reload::ConfigHandle;
 pub use report::{ConfigError, Origin, Problem, Severity, Source};
 
 /// The valid word that was probably meant.

@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod connector_log;
+pub mod log;
 pub mod metrics;
