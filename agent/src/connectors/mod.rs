@@ -99,6 +99,11 @@ impl Connectors {
         unimplemented!()
     }
 
+    /// Lists the directory now instead of at the next event or interval; returns after that scan.
+    pub async fn rescan(&self) {
+        unimplemented!()
+    }
+
     /// Waits until all calls have ended and all hosts are gone, after the shutdown token has fired.
     pub async fn drained(&self) {
         unimplemented!()
