@@ -25,6 +25,7 @@ pub(super) struct Finding {
 const CERTIFICATE: &str = "dispatch.tls.certificate";
 const KEY: &str = "dispatch.tls.private_key";
 const RENEW: &str = "issue a new one: lumos-agent cert renew; or name another file";
+const PAIR: &str = "issue a new pair: lumos-agent cert renew; or name another file";
 const MAKE: &str = "make one: lumos-agent init, or name another file";
 /// Days before its end from which on a certificate is worth a warning.
 const SOON: i64 = 14;
@@ -83,7 +84,7 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Finding> {
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Finding> {
-    let bytes = std::fs::read(file).map_err(|error| fatal(KEY, refused(file, error.kind()), MAKE))?;
+    let bytes = std::fs::read(file).map_err(|error| fatal(KEY, refused(file, error.kind()), PAIR))?;
     let bytes = zeroize::Zeroizing::new(bytes);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
         let message = format!("names {}, which holds no private key", file.display());

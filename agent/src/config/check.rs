@@ -83,7 +83,9 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
 /// The value as it should have been written, where that can be guessed.
 fn remedy_for_type(kind: Kind, value: &DeValue<'_>) -> String {
     match (kind, value) {
-        (Kind::Boolean | Kind::Count { .. }, DeValue::String(text)) => {
+        (Kind::Boolean | Kind::Count { .. }, DeValue::String(text))
+            if text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok() =>
+        {
             format!("write it without quotation marks: {text}")
         }
         (Kind::Texts | Kind::Digests, DeValue::String(text)) => format!("put it into a list: [\"{text}\"]"),
@@ -241,7 +243,7 @@ fn list(
         return wrong_type(kind, value);
     };
     let mut faults = Vec::new();
-    for item in items.iter() {
+    for item in items {
         let Some(text) = item.get_ref().as_str() else {
             let what = format!(
                 "must be {}; one entry is {}",
@@ -275,7 +277,7 @@ fn scopes(kind: Kind, value: &Spanned<DeValue<'_>>) -> Vec<Fault> {
             ));
             continue;
         };
-        for scope in scopes.iter() {
+        for scope in scopes {
             let parsed = scope.get_ref().as_str().map(str::parse::<Scope>);
             if matches!(parsed, Some(Ok(_))) {
                 continue;
@@ -307,7 +309,7 @@ fn variables(kind: Kind, value: &Spanned<DeValue<'_>>) -> Vec<Fault> {
                 help: "give a name without `=`".into(),
             });
         }
-        if !item.get_ref().as_str().is_some_and(|text| !text.contains('\0')) {
+        if item.get_ref().as_str().is_none_or(|text| text.contains('\0')) {
             let what = format!(
                 "must hold texts; `{}` is {}",
                 name.get_ref(),

@@ -260,22 +260,19 @@ const TLS: &[Key] = &[
         Kind::Path,
         Default::Toml("\"tls/server.pem\""),
         "PEM file: the server's certificate, then intermediate ones.",
-    )
-    .at_start(),
+    ),
     key(
         "private_key",
         Kind::Path,
         Default::Toml("\"tls/server.key\""),
         "PEM file: its private key, readable by nobody else.",
-    )
-    .at_start(),
+    ),
     key(
         "client_ca",
         Kind::Path,
         Default::None("\"tls/client-ca.pem\""),
         "PEM file: the CA whose client certificates are accepted.",
-    )
-    .at_start(),
+    ),
     key(
         "client_names",
         Kind::Scopes,
@@ -287,8 +284,7 @@ const TLS: &[Key] = &[
         Kind::Choice(&["1.2", "1.3"]),
         Default::Toml("\"1.2\""),
         "Lowest version of TLS.",
-    )
-    .at_start(),
+    ),
 ];
 
 const ADMIN: &[Key] = &[

@@ -101,12 +101,13 @@ impl Loader {
         };
         let walk = file::walk(&source.text);
         let environment = environment::read(&self.variables, &walk);
-        let problems: Vec<Problem> = walk
+        let mut problems: Vec<Problem> = walk
             .problems
             .iter()
             .chain(&environment.problems)
             .cloned()
             .collect();
+        problems.sort_by_key(Problem::line_order);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(ConfigError { source, problems });
         }

@@ -17,6 +17,8 @@ pub mod model;
 pub(crate) mod paths;
 pub mod reload;
 mod report;
+#[cfg(test)]
+mod schema;
 pub mod semantics;
 #[cfg(test)]
 pub(crate) mod semantics_tests;
@@ -34,7 +36,14 @@ pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> 
     let given = given.to_lowercase();
     let scored = words.map(|word| {
         let lower = word.to_lowercase();
+        let slips = strsim::damerau_levenshtein(&given, &lower);
         let close = strsim::jaro_winkler(&given, &lower);
+        // Short words are far apart by the one measure after a single slip.
+        let close = if slips <= 1 && given.len() > 2 {
+            close.max(0.9)
+        } else {
+            close
+        };
         (if lower == given { 2.0 } else { close }, word)
     });
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -196,10 +196,6 @@ fn keep_fixed(fresh: &mut Config, old: &Config) -> Vec<&'static str> {
         "dispatch.max_buffered_bytes" dispatch.max_buffered_bytes;
         "dispatch.max_in_flight" dispatch.max_in_flight;
         "dispatch.max_connections" dispatch.max_connections;
-        "dispatch.tls.certificate" dispatch.tls.certificate;
-        "dispatch.tls.private_key" dispatch.tls.private_key;
-        "dispatch.tls.client_ca" dispatch.tls.client_ca;
-        "dispatch.tls.min_version" dispatch.tls.min_version;
         "admin.enabled" admin.enabled;
         "admin.listen" admin.listen;
         "connectors.directory" connectors.directory;

@@ -78,6 +78,14 @@ impl Problem {
         }
     }
 
+    /// From the top of the file to its end, then what stands elsewhere.
+    pub(super) fn line_order(&self) -> usize {
+        match &self.origin {
+            Origin::File(span) => span.start,
+            _ => usize::MAX,
+        }
+    }
+
     /// The same as a warning.
     #[must_use]
     pub fn as_warning(mut self) -> Self {

@@ -26,6 +26,7 @@ pub fn check(loaded: &Loaded, now: SystemTime) -> Vec<Problem> {
     check.tokens();
     check.connectors();
     check.tenants();
+    check.problems.sort_by_key(Problem::line_order);
     check.problems
 }
 

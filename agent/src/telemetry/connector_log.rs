@@ -25,6 +25,12 @@ impl ConnectorLogs {
 }
 
 impl ConnectorLog {
+    /// A log that goes to standard error, for a connector without an agent.
+    #[must_use]
+    pub fn stderr() -> Self {
+        ConnectorLog {}
+    }
+
     /// Writes one line. `request_id` ties it to a call.
     pub fn line(&self, level: LogLevel, request_id: Option<&str>, text: &str) {
         let _ = (level, request_id, text);

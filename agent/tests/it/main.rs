@@ -1,0 +1,5 @@
+//! Tests of the built binary, from the outside.
+
+mod cli;
+mod config_errors;
+mod support;
