@@ -31,8 +31,10 @@ impl History {
         let path = directory.join(format!("{}.jsonl", app_id.as_str().to_ascii_lowercase()));
         let bytes = std::fs::read(&path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let mut transitions: VecDeque<Transition> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut transitions: VecDeque<Transition> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
         let excess = transitions.len().saturating_sub(KEPT);
         transitions.drain(..excess);
         History {
@@ -69,7 +71,11 @@ impl History {
 
     /// The number for the next generation.
     pub(super) fn next_generation(&self) -> Generation {
-        let last = self.transitions.iter().filter_map(|transition| transition.generation).max();
+        let last = self
+            .transitions
+            .iter()
+            .filter_map(|transition| transition.generation)
+            .max();
         last.map_or(Generation(1), Generation::next)
     }
 
@@ -117,7 +123,10 @@ mod tests {
         let mut history = History::open(dir.path(), &app);
         assert_eq!(history.next_generation(), Generation(2));
         history.append(transition(2)).unwrap();
-        assert_eq!(History::open(dir.path(), &app).transitions(), [transition(1), transition(2)]);
+        assert_eq!(
+            History::open(dir.path(), &app).transitions(),
+            [transition(1), transition(2)]
+        );
     }
 
     #[test]

@@ -44,7 +44,9 @@ impl Store {
 
     /// A new file for a copy; gone if it is not kept.
     pub(super) fn fresh(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.libraries)
+        tempfile::Builder::new()
+            .prefix(".incoming-")
+            .tempfile_in(&self.libraries)
     }
 
     /// Keeps `copy` as the content `sha256`, durably.
@@ -96,7 +98,10 @@ impl Store {
         for directory in [&self.libraries, &self.manifests] {
             for entry in fs::read_dir(directory)? {
                 let path = entry?.path();
-                let digest = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+                let digest = path
+                    .file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .and_then(|stem| stem.parse().ok());
                 if digest.is_some_and(|digest| !needed.contains(&digest)) {
                     fs::remove_file(&path).or_else(ignore_missing)?;
                 }
@@ -128,7 +133,11 @@ impl Store {
 }
 
 fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 /// Makes `path` a directory that only the agent's user can enter.
@@ -153,7 +162,9 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use io::Write;
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".incoming-")
+        .tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -218,7 +229,10 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let (_, path) = stored(&store, b"a");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o500);
-        assert_eq!(fs::metadata(&store.libraries).unwrap().permissions().mode() & 0o7777, 0o700);
+        assert_eq!(
+            fs::metadata(&store.libraries).unwrap().permissions().mode() & 0o7777,
+            0o700
+        );
     }
 
     #[test]

@@ -13,13 +13,17 @@ type Segment = elf::ProgramHeader64<LittleEndian>;
 type Section = elf::SectionHeader64<LittleEndian>;
 
 const LE: LittleEndian = LittleEndian;
-const MACHINE: u16 = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
+const MACHINE: u16 = if cfg!(target_arch = "aarch64") {
+    elf::EM_AARCH64
+} else {
+    elf::EM_X86_64
+};
 /// More than any linker makes.
 const MAX_ENTRIES: u64 = 65_536;
 
 /// Judges the `size` bytes behind `data`.
 pub(super) fn verify<'data, R: ReadRef<'data>>(data: R, size: u64) -> Result<(), Refusal> {
-    let header_size = std::mem::size_of::<Header>() as u64;
+    let header_size = size_of::<Header>() as u64;
     if size < header_size {
         return Err(incomplete(size, header_size));
     }
@@ -37,11 +41,21 @@ pub(super) fn verify<'data, R: ReadRef<'data>>(data: R, size: u64) -> Result<(),
         return Err(broken("no program headers"));
     }
     for segment in segments {
-        within(size, segment.p_offset.get(LE), segment.p_filesz.get(LE), "a segment")?;
+        within(
+            size,
+            segment.p_offset.get(LE),
+            segment.p_filesz.get(LE),
+            "a segment",
+        )?;
     }
     for section in sections(data, size, header)? {
         if section.sh_type.get(LE) != elf::SHT_NOBITS && section.sh_type.get(LE) != elf::SHT_NULL {
-            within(size, section.sh_offset.get(LE), section.sh_size.get(LE), "a section")?;
+            within(
+                size,
+                section.sh_offset.get(LE),
+                section.sh_size.get(LE),
+                "a section",
+            )?;
         }
     }
     Ok(())
@@ -65,7 +79,8 @@ fn check_machine(header: &Header) -> Result<(), Refusal> {
             "it is an object file (.o); link it as a shared library (`cc -shared`)".into(),
         )),
         elf::ET_EXEC => Err(Refusal::File(
-            "it is a program; link it as a shared library (`cc -shared -fPIC`, or crate-type = [\"cdylib\"])".into(),
+            "it is a program; link it as a shared library (`cc -shared -fPIC`, or crate-type = [\"cdylib\"])"
+                .into(),
         )),
         other => Err(broken(&format!("its type is {other}"))),
     }
@@ -85,7 +100,11 @@ fn machine_name(machine: u16) -> String {
 }
 
 /// Section headers; where there are too many for the header's field, their number stands in the first of them.
-fn sections<'data, R: ReadRef<'data>>(data: R, size: u64, header: &Header) -> Result<&'data [Section], Refusal> {
+fn sections<'data, R: ReadRef<'data>>(
+    data: R,
+    size: u64,
+    header: &Header,
+) -> Result<&'data [Section], Refusal> {
     let (offset, entry) = (header.e_shoff.get(LE), header.e_shentsize.get(LE));
     if offset == 0 {
         return Ok(&[]);
@@ -109,7 +128,7 @@ fn table<'data, T: pod::Pod, R: ReadRef<'data>>(
     if count == 0 {
         return Ok(&[]);
     }
-    if usize::from(entry) != std::mem::size_of::<T>() || count > MAX_ENTRIES {
+    if usize::from(entry) != size_of::<T>() || count > MAX_ENTRIES {
         return Err(broken(what));
     }
     within(size, offset, count * u64::from(entry), what)?;

@@ -20,8 +20,8 @@ mod pe;
 mod trust;
 mod verify;
 
-#[cfg(test)]
-mod tests;
+#[cfg(all(test, unix))]
+pub(super) mod tests;
 
 pub(super) use trust::Owners;
 
@@ -68,7 +68,9 @@ pub(super) fn take(directory: &Path, name: &str, owners: &Owners, store: &Store)
         return Err(Refusal::Changing);
     }
     if size == 0 {
-        return Err(Refusal::Incomplete("the file is empty; waiting for its content".into()));
+        return Err(Refusal::Incomplete(
+            "the file is empty; waiting for its content".into(),
+        ));
     }
     target.seek(SeekFrom::Start(0)).map_err(|error| disk(&error))?;
     verify::verify(target, size)?;

@@ -26,7 +26,10 @@ pub(super) fn open(directory: &Path, name: &str, owners: &Owners) -> Result<File
 }
 
 fn link() -> Refusal {
-    Refusal::File("it is a symbolic link, and links are not followed; copy the library itself into the directory".into())
+    Refusal::File(
+        "it is a symbolic link, and links are not followed; copy the library itself into the directory"
+            .into(),
+    )
 }
 
 fn gone() -> Refusal {
@@ -40,11 +43,18 @@ fn open_entry(directory: &Path, name: &str) -> Result<File, Refusal> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let parent = open(directory, flags | OFlags::DIRECTORY, Mode::empty())
         .map_err(|error| unreadable(&error.into()))?;
-    match openat(&parent, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
+    match openat(
+        &parent,
+        name,
+        flags | OFlags::NONBLOCK | OFlags::NOCTTY,
+        Mode::empty(),
+    ) {
         Ok(file) => Ok(file.into()),
         Err(Errno::LOOP) => Err(link()),
         Err(Errno::NOENT) => Err(gone()),
-        Err(Errno::NXIO) => Err(Refusal::File("it is a socket, not a regular file; put the library itself there".into())),
+        Err(Errno::NXIO) => Err(Refusal::File(
+            "it is a socket, not a regular file; put the library itself there".into(),
+        )),
         Err(error) => Err(unreadable(&error.into())),
     }
 }
@@ -89,5 +99,9 @@ fn kind(metadata: &std::fs::Metadata) -> &'static str {
 
 #[cfg(windows)]
 fn kind(metadata: &std::fs::Metadata) -> &'static str {
-    if metadata.is_dir() { "a directory" } else { "a special file" }
+    if metadata.is_dir() {
+        "a directory"
+    } else {
+        "a special file"
+    }
 }

@@ -62,7 +62,11 @@ mod imp {
         }
 
         /// Judges an opened file; `path` is for the message.
-        pub(in crate::connectors::intake) fn check_file(&self, metadata: &Metadata, path: &Path) -> Result<(), Refusal> {
+        pub(in crate::connectors::intake) fn check_file(
+            &self,
+            metadata: &Metadata,
+            path: &Path,
+        ) -> Result<(), Refusal> {
             if !self.trusts(metadata.uid()) {
                 return Err(Refusal::File(format!(
                     "it belongs to user {}, who is not a trusted owner; run `chown root {path}`, or add the user to connectors.trusted_owners",
@@ -113,7 +117,11 @@ mod imp {
 
     fn user_id(users: &str, name: &str) -> Option<u32> {
         let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        lines.find(|fields| fields.first() == Some(&name))?.get(2)?.parse().ok()
+        lines
+            .find(|fields| fields.first() == Some(&name))?
+            .get(2)?
+            .parse()
+            .ok()
     }
 
     fn user_name(id: u32) -> String {
@@ -154,12 +162,24 @@ mod imp {
             Owners { unknown: Vec::new() }
         }
 
-        #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the other system's signature")]
-        pub(in crate::connectors::intake) fn check_file(&self, _: &Metadata, _: &Path) -> Result<(), Refusal> {
+        #[expect(
+            clippy::unnecessary_wraps,
+            clippy::unused_self,
+            reason = "the other system's signature"
+        )]
+        pub(in crate::connectors::intake) fn check_file(
+            &self,
+            _: &Metadata,
+            _: &Path,
+        ) -> Result<(), Refusal> {
             Ok(())
         }
 
-        #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the other system's signature")]
+        #[expect(
+            clippy::unnecessary_wraps,
+            clippy::unused_self,
+            reason = "the other system's signature"
+        )]
         pub(in crate::connectors::intake) fn check_ancestors(&self, _: &Path) -> Result<(), Refusal> {
             Ok(())
         }

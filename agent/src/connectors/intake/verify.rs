@@ -10,8 +10,11 @@ use super::{Refusal, elf, pe, unreadable};
 /// Judges the `size` bytes of `file`.
 pub(super) fn verify(mut file: &File, size: u64) -> Result<(), Refusal> {
     let mut head = Vec::with_capacity(512);
-    file.take(512).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
-    file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
+    file.take(512)
+        .read_to_end(&mut head)
+        .map_err(|error| unreadable(&error))?;
+    file.seek(SeekFrom::Start(0))
+        .map_err(|error| unreadable(&error))?;
     let native = if cfg!(windows) { Kind::Pe } else { Kind::Elf };
     let kind = Kind::of(&head);
     if kind != native {
@@ -59,7 +62,11 @@ impl Kind {
     }
 
     fn refusal(self) -> Refusal {
-        let wanted = if cfg!(windows) { "a Windows library (.dll)" } else { "a Linux shared library (.so)" };
+        let wanted = if cfg!(windows) {
+            "a Windows library (.dll)"
+        } else {
+            "a Linux shared library (.so)"
+        };
         let what = match self {
             Kind::Elf => "it is a Linux library",
             Kind::Pe => "it is a Windows library",
@@ -72,7 +79,10 @@ impl Kind {
             }
             Kind::Other => "its content is not that of a library",
         };
-        Refusal::File(format!("{what}; build the connector as {wanted} for {}", std::env::consts::ARCH))
+        Refusal::File(format!(
+            "{what}; build the connector as {wanted} for {}",
+            std::env::consts::ARCH
+        ))
     }
 }
 

@@ -28,7 +28,6 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
-pub(super) use lane::QUARANTINE_AFTER;
 use lane::Lane;
 
 /// A generation that lives this long after its swap is proven.
@@ -108,8 +107,6 @@ pub(super) enum Action {
     Arm(Timer, Duration),
     Disarm(Timer),
     Note(Note),
-    /// Removed or shut down, and nothing of it is left.
-    Finished,
 }
 
 /// A line for the history.
@@ -147,7 +144,6 @@ pub(super) struct Machine {
     next: Generation,
     enabled: bool,
     shutdown: bool,
-    finished: bool,
     /// The serving generation is to be replaced even though its content is the wanted one.
     renew: bool,
     verdict: Verdict,
@@ -169,7 +165,6 @@ impl Machine {
             next: first,
             enabled,
             shutdown: false,
-            finished: false,
             renew: false,
             verdict: Verdict::Open,
             wanted: None,
@@ -232,17 +227,27 @@ impl Machine {
 
     /// The generation in service, with its content.
     pub(super) fn serving(&self) -> Option<(Generation, &Arc<Artifact>)> {
-        self.serving.as_ref().map(|live| (live.generation, &live.artifact))
+        self.serving
+            .as_ref()
+            .map(|live| (live.generation, &live.artifact))
     }
 
-    /// The generation that is being started.
-    pub(super) fn starting(&self) -> Option<Generation> {
-        self.starting.as_ref().map(|live| live.generation)
+    /// What `generation` is started from, if that is the one being started.
+    pub(super) fn starting_artifact(&self, generation: Generation) -> Option<Arc<Artifact>> {
+        let starting = self
+            .starting
+            .as_ref()
+            .filter(|live| live.generation == generation);
+        starting.map(|live| Arc::clone(&live.artifact))
     }
 
     /// The generation in service, else the last that was tried.
     pub(super) fn shown(&self) -> Option<(Generation, &Arc<Artifact>)> {
-        let live = self.serving.as_ref().or(self.starting.as_ref()).or(self.last_tried.as_ref());
+        let live = self
+            .serving
+            .as_ref()
+            .or(self.starting.as_ref())
+            .or(self.last_tried.as_ref());
         live.map(|live| (live.generation, &live.artifact))
     }
 
@@ -258,13 +263,16 @@ impl Machine {
 
     /// What to start from if the file turns out bad after a restart of the agent.
     pub(super) fn last_good(&self) -> Option<&Arc<Artifact>> {
-        let fresh = self.serving.as_ref().filter(|live| live.proven || self.good.is_none());
+        let fresh = self
+            .serving
+            .as_ref()
+            .filter(|live| live.proven || self.good.is_none());
         fresh.map(|live| &live.artifact).or(self.good.as_ref())
     }
 
-    /// The longest that a retry now pending may take to come, for `Retry-After`.
-    pub(super) fn retry_in(&self) -> Option<Duration> {
-        self.wanted_lane.waiting().into_iter().chain(self.good_lane.waiting()).min()
+    /// Removed or shut down, and nothing of it is left.
+    pub(super) fn finished(&self) -> bool {
+        (self.shutdown || self.wanted.is_none()) && self.draining.is_empty()
     }
 
     fn stopping(&self) -> bool {
@@ -272,8 +280,10 @@ impl Machine {
     }
 
     fn on_candidate(&mut self, artifact: Arc<Artifact>, out: &mut Vec<Action>) {
-        self.finished = false;
-        let same = self.wanted.as_ref().is_some_and(|wanted| wanted.sha256 == artifact.sha256);
+        let same = self
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.sha256 == artifact.sha256);
         self.wanted = Some(artifact);
         if !same {
             self.reopen(out);
@@ -328,12 +338,19 @@ impl Machine {
         };
         out.push(Action::Route(generation));
         self.renew = false;
-        if self.lane_of(new.artifact.sha256).is_none_or(|lane| lane.failures == 0)
+        if self
+            .lane_of(new.artifact.sha256)
+            .is_none_or(|lane| lane.failures == 0)
             && self.is_wanted(new.artifact.sha256)
         {
             self.last_error = None;
         }
-        note(out, &new, State::Ready, &format!("serves version {}", new.artifact.manifest.version));
+        note(
+            out,
+            &new,
+            State::Ready,
+            &format!("serves version {}", new.artifact.manifest.version),
+        );
         let old = self.serving.replace(new);
         out.push(Action::Arm(Timer::Probation, PROBATION));
         out.push(Action::Arm(Timer::Health, HEALTH));
@@ -343,14 +360,21 @@ impl Machine {
     }
 
     fn retire(&mut self, old: Live, successor: Generation, out: &mut Vec<Action>) {
-        let died_early = self.lane_of(old.artifact.sha256).is_some_and(|lane| lane.early_deaths > 0);
+        let died_early = self
+            .lane_of(old.artifact.sha256)
+            .is_some_and(|lane| lane.early_deaths > 0);
         if !died_early {
             self.good = Some(Arc::clone(&old.artifact));
         }
         if old.wedged {
             out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
         }
-        note(out, &old, State::Draining, &format!("replaced by generation {successor}"));
+        note(
+            out,
+            &old,
+            State::Draining,
+            &format!("replaced by generation {successor}"),
+        );
         out.push(Action::Drain(old.generation, Grace::Calls));
         self.draining.push(old);
     }
@@ -384,7 +408,11 @@ impl Machine {
     }
 
     fn on_gone(&mut self, generation: Generation, reason: &str, jitter: f64, out: &mut Vec<Action>) {
-        if let Some(at) = self.draining.iter().position(|live| live.generation == generation) {
+        if let Some(at) = self
+            .draining
+            .iter()
+            .position(|live| live.generation == generation)
+        {
             let gone = self.draining.remove(at);
             out.push(Action::Disarm(Timer::Siblings));
             note(out, &gone, State::Stopped, reason);
@@ -408,7 +436,10 @@ impl Machine {
     }
 
     fn consider_rollback(&mut self, dead: &Live, out: &mut Vec<Action>) {
-        let spare = self.good.as_ref().filter(|good| good.sha256 != dead.artifact.sha256);
+        let spare = self
+            .good
+            .as_ref()
+            .filter(|good| good.sha256 != dead.artifact.sha256);
         if !self.is_wanted(dead.artifact.sha256) || self.wanted_lane.early_deaths < EARLY_DEATHS {
             return;
         }
@@ -440,7 +471,11 @@ impl Machine {
             if !self.draining.is_empty() {
                 out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
             }
-        } else if let Some(live) = self.draining.iter_mut().find(|live| live.generation == generation) {
+        } else if let Some(live) = self
+            .draining
+            .iter_mut()
+            .find(|live| live.generation == generation)
+        {
             if !live.wedged {
                 live.wedged = true;
                 out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
@@ -489,7 +524,11 @@ impl Machine {
 
     /// Counts a failure of `sha256` and arms its retry. Gives the state that this means.
     fn fail(&mut self, sha256: Sha256, jitter: f64, out: &mut Vec<Action>) -> State {
-        let role = if self.is_wanted(sha256) { Role::Wanted } else { Role::Good };
+        let role = if self.is_wanted(sha256) {
+            Role::Wanted
+        } else {
+            Role::Good
+        };
         let Some(lane) = self.lane_mut(sha256) else {
             return State::Stopped;
         };
@@ -506,14 +545,20 @@ impl Machine {
         if self.is_wanted(sha256) {
             return Some(&self.wanted_lane);
         }
-        self.good.as_ref().is_some_and(|good| good.sha256 == sha256).then_some(&self.good_lane)
+        self.good
+            .as_ref()
+            .is_some_and(|good| good.sha256 == sha256)
+            .then_some(&self.good_lane)
     }
 
     fn lane_mut(&mut self, sha256: Sha256) -> Option<&mut Lane> {
         if self.is_wanted(sha256) {
             return Some(&mut self.wanted_lane);
         }
-        self.good.as_ref().is_some_and(|good| good.sha256 == sha256).then_some(&mut self.good_lane)
+        self.good
+            .as_ref()
+            .is_some_and(|good| good.sha256 == sha256)
+            .then_some(&mut self.good_lane)
     }
 
     fn abandon_start(&mut self, why: &'static str, out: &mut Vec<Action>) {
@@ -527,7 +572,10 @@ impl Machine {
         self.abandon_start(why, out);
         self.renew = false;
         self.verdict = Verdict::Open;
-        for (lane, role) in [(&mut self.wanted_lane, Role::Wanted), (&mut self.good_lane, Role::Good)] {
+        for (lane, role) in [
+            (&mut self.wanted_lane, Role::Wanted),
+            (&mut self.good_lane, Role::Good),
+        ] {
             if lane.reset() {
                 out.push(Action::Disarm(Timer::Retry(role)));
             }
@@ -557,11 +605,12 @@ impl Machine {
 
     fn advance(&mut self, out: &mut Vec<Action>) {
         if self.stopping() {
-            self.maybe_finish(out);
             return;
         }
         self.reopen_without_spare();
-        let Some(target) = self.target().cloned() else { return };
+        let Some(target) = self.target().cloned() else {
+            return;
+        };
         if let Some(starting) = &self.starting {
             if starting.artifact.sha256 == target.sha256 || !self.is_wanted(target.sha256) {
                 return;
@@ -582,24 +631,24 @@ impl Machine {
             proven: false,
             wedged: false,
         };
-        note(out, &live, State::Starting, &format!("starts version {} of `{}`", target.manifest.version, target.file));
+        note(
+            out,
+            &live,
+            State::Starting,
+            &format!("starts version {} of `{}`", target.manifest.version, target.file),
+        );
         out.push(Action::Start(generation, target));
         self.starting = Some(live);
     }
 
     /// A rolled-back build is tried again where nothing better is left.
     fn reopen_without_spare(&mut self) {
-        let spare = self.good.as_ref().is_some_and(|good| !self.is_wanted(good.sha256));
+        let spare = self
+            .good
+            .as_ref()
+            .is_some_and(|good| !self.is_wanted(good.sha256));
         if self.verdict == Verdict::RolledBack && !spare {
             self.verdict = Verdict::Open;
-        }
-    }
-
-    fn maybe_finish(&mut self, out: &mut Vec<Action>) {
-        let ending = self.shutdown || self.wanted.is_none();
-        if ending && !self.finished && self.draining.is_empty() {
-            self.finished = true;
-            out.push(Action::Finished);
         }
     }
 }

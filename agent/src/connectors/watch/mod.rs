@@ -77,15 +77,23 @@ pub(super) async fn run(
             options.rescan_interval.min(POLL)
         };
         // After a failure nothing is due: what a look would find is not known any better at once.
-        let wait = if matches!(report, Report::Failed(_)) { POLL.min(pause) } else { DEBOUNCE };
+        let wait = if matches!(report, Report::Failed(_)) {
+            POLL.min(pause)
+        } else {
+            DEBOUNCE
+        };
         let earliest = Instant::now() + wait;
         if reports.send(report).await.is_err() {
             return;
         }
-        waiting.drain(..).for_each(|asker| drop(asker.send(())));
+        for asker in waiting.drain(..) {
+            let _ = asker.send(());
+        }
         let rescan = (Instant::now() + pause).max(earliest);
         loop {
-            let due = settle.next_look().map_or(rescan, |due| due.max(earliest).min(rescan));
+            let due = settle
+                .next_look()
+                .map_or(rescan, |due| due.max(earliest).min(rescan));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep_until(due) => break,

@@ -45,7 +45,11 @@ impl Hints {
             return;
         }
         let identity = identity(&self.directory);
-        if self.watcher.as_ref().is_some_and(|(_, watched)| *watched == identity && identity.is_some()) {
+        if self
+            .watcher
+            .as_ref()
+            .is_some_and(|(_, watched)| *watched == identity && identity.is_some())
+        {
             return;
         }
         self.watcher = None;
@@ -71,7 +75,8 @@ impl Hints {
     fn watch(&self) -> notify::Result<RecommendedWatcher> {
         let hint = Arc::clone(&self.hint);
         // An error, an overflow of the queue included, is a hint too: the listing that follows finds out.
-        let mut watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| hint.notify_one())?;
+        let mut watcher =
+            notify::recommended_watcher(move |_: notify::Result<notify::Event>| hint.notify_one())?;
         watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     }
@@ -79,7 +84,9 @@ impl Hints {
 
 /// Device and inode; times and size are left out, since they change with every file.
 fn identity(directory: &Path) -> Option<Identity> {
-    std::fs::metadata(directory).ok().map(|metadata| super::scan::facts(&metadata).place())
+    std::fs::metadata(directory)
+        .ok()
+        .map(|metadata| super::scan::facts(&metadata).place())
 }
 
 /// File systems whose changes made elsewhere never become events here.
@@ -93,9 +100,8 @@ fn on_network(directory: &Path) -> bool {
     const FUSE: i64 = 0x6573_5546;
     const CEPH: i64 = 0x00C3_6400;
     const AFS: i64 = 0x5346_414F;
-    rustix::fs::statfs(directory).is_ok_and(|facts| {
-        [NFS, SMB, SMB2, CIFS, NINE_P, FUSE, CEPH, AFS].contains(&facts.f_type)
-    })
+    rustix::fs::statfs(directory)
+        .is_ok_and(|facts| [NFS, SMB, SMB2, CIFS, NINE_P, FUSE, CEPH, AFS].contains(&facts.f_type))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -41,7 +41,9 @@ pub(super) fn scan(directory: &Path) -> io::Result<Listing> {
     let mut listing = Listing::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         if names::classify(&name) == Name::Ignored {
             continue;
         }

@@ -116,7 +116,10 @@ mod tests {
     const STEP: Duration = Duration::from_millis(100);
 
     fn listing(files: &[(&str, u64)]) -> Listing {
-        files.iter().map(|(name, size)| ((*name).to_owned(), Facts::fake(*size, 0))).collect()
+        files
+            .iter()
+            .map(|(name, size)| ((*name).to_owned(), Facts::fake(*size, 0)))
+            .collect()
     }
 
     #[test]
@@ -128,7 +131,10 @@ mod tests {
             assert!(!changes.contains(&Change::Settled("a.so".into())));
         }
         let end = start + STEP * 30;
-        assert_eq!(settle.observe(&listing(&[("a.so", 19)]), end), [Change::Settled("a.so".into())]);
+        assert_eq!(
+            settle.observe(&listing(&[("a.so", 19)]), end),
+            [Change::Settled("a.so".into())]
+        );
         assert_eq!(settle.next_look(), None);
         assert_eq!(settle.observe(&listing(&[("a.so", 19)]), end + QUIET), []);
     }
@@ -141,7 +147,10 @@ mod tests {
         assert_eq!(settle.next_look(), Some(start + STEP + QUIET));
         settle.observe(&listing(&[("a.so", 1)]), start + STEP * 2);
         assert_eq!(settle.observe(&listing(&[]), start + STEP * 5), []);
-        assert_eq!(settle.observe(&listing(&[]), start + STEP * 8), [Change::Gone("a.so".into())]);
+        assert_eq!(
+            settle.observe(&listing(&[]), start + STEP * 8),
+            [Change::Gone("a.so".into())]
+        );
     }
 
     #[test]
@@ -149,9 +158,15 @@ mod tests {
         let (mut settle, start) = (Settle::default(), Instant::now());
         let files = listing(&[("a.so", 1)]);
         settle.observe(&files, start);
-        assert_eq!(settle.observe(&files, start + QUIET), [Change::Settled("a.so".into())]);
+        assert_eq!(
+            settle.observe(&files, start + QUIET),
+            [Change::Settled("a.so".into())]
+        );
         settle.forget("a.so");
-        assert_eq!(settle.observe(&files, start + QUIET * 2), [Change::Settled("a.so".into())]);
+        assert_eq!(
+            settle.observe(&files, start + QUIET * 2),
+            [Change::Settled("a.so".into())]
+        );
     }
 
     proptest! {
