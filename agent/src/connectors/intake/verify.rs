@@ -72,7 +72,7 @@ impl Kind {
             Kind::Pe => "it is a Windows library",
             Kind::MachO => "it is a macOS library",
             Kind::StaticLibrary => "it is a static library",
-            Kind::Compressed => "it is a compressed archive; unpack it and put the library itself there",
+            Kind::Compressed => "it is a compressed archive",
             Kind::Text => "it is a text file",
             Kind::Blank => {
                 return Refusal::Incomplete("the file holds only zeros yet; waiting for its content".into());

@@ -124,10 +124,6 @@ impl FakeStarter {
 }
 
 impl FakeHost {
-    pub(in crate::connectors) fn generation(&self) -> Generation {
-        self.0.generation
-    }
-
     pub(in crate::connectors) fn cancels(&self) -> u32 {
         self.0.cancels.load(Ordering::Relaxed)
     }
