@@ -230,11 +230,6 @@ impl Connectors {
         self.shared.first_scan_done.load(Ordering::Acquire)
     }
 
-    /// Lists the directory now instead of at the next event or interval; returns after that scan.
-    pub async fn rescan(&self) {
-        unimplemented!()
-    }
-
     /// Waits until all calls have ended and all hosts are gone, after the shutdown token has fired.
     pub async fn drained(&self) {
         self.shared.tasks.close();
