@@ -82,6 +82,16 @@ fn bad_address() {
 }
 
 #[test]
+fn port_in_use() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let home = home(&format!("admin.enabled = false\n[dispatch]\nlisten = \"{address}\"\n"));
+    let told = refused(&home, &home.run(&["run"])).replace(&address, "127.0.0.1:PORT");
+    // How many carets there are depends on the port's length.
+    insta::with_settings!({ filters => vec![(r"\^+", "^^^")] }, { insta::assert_snapshot!(told) });
+}
+
+#[test]
 fn missing_certificate() {
     let home = home("[dispatch.tls]\ncertificate = \"tls/other.pem\"\n");
     insta::assert_snapshot!(checked(&home));
