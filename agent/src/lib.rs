@@ -10,6 +10,7 @@ pub mod control;
 pub mod domain;
 pub mod hosting;
 pub mod http;
+pub mod os;
 mod stamp;
 pub mod telemetry;
 pub mod tls;

@@ -1,4 +1,5 @@
 //! The binary: everything is in the library.
+#![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
     lumos_agent::cli::main()

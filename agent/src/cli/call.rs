@@ -16,7 +16,6 @@ use super::throwaway::Copy;
 use super::{connector, output, remote};
 use crate::call::Call;
 use crate::domain::{AppId, CapabilityName, Level};
-use crate::telemetry::connector_log::ConnectorLog;
 
 /// Without an agent nobody configures a timeout; this is the agent's default.
 const TIMEOUT: Duration = Duration::from_secs(1800);
@@ -113,7 +112,7 @@ async fn through_agent(
 async fn alone(file: &Path, capability: CapabilityName, body: Bytes) -> Result<Bytes, Failure> {
     let copy = Copy::of(file)?;
     let manifest = copy.manifest().await?;
-    let started = copy.start(&manifest, ConnectorLog::stderr()).await?;
+    let started = copy.start(&manifest).await?;
     let call = Call {
         request_id: Arc::from("call"),
         caller: Arc::from("local"),
@@ -136,7 +135,7 @@ async fn alone(file: &Path, capability: CapabilityName, body: Bytes) -> Result<B
     };
     let mut pending = started.host.begin(&call, TIMEOUT).map_err(failed)?;
     let answer = pending.answer().await;
-    started.host.drain(Duration::from_secs(5)).await;
+    copy.end(&started).await;
     answer.map_err(failed)
 }
 

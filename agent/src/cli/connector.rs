@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::connectors::{Detail, Listing, State};
 use crate::control::client::{Client, ClientError};
 use crate::domain::{AppId, Sha256};
-use crate::telemetry::connector_log::ConnectorLog;
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +24,7 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
         ConnectorCommand::List(args) => list(context, &args).await,
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
         ConnectorCommand::Validate { file } => {
-            output::json(&Copy::of(&file)?.validate(ConnectorLog::stderr()).await?)?;
+            output::json(&Copy::of(&file)?.validate().await?)?;
             Ok(Exit::Ok)
         }
         ConnectorCommand::Install { file } => install(context, &file).await,
@@ -166,7 +165,7 @@ fn detail_text(detail: &Detail) -> String {
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let config = context.load()?.config;
     let copy = Copy::of(file)?;
-    let report = copy.validate(ConnectorLog::stderr()).await?;
+    let report = copy.validate().await?;
     let app_id = report.manifest.app_id.clone();
     let target = target(&config, &app_id);
     files::replace(&target, &copy.content, files::Access::Executable)

@@ -10,9 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 use super::exit::{Exit, Failure};
+use crate::config::model::LogLevel;
 use crate::domain::{Generation, Sha256};
 use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started};
-use crate::telemetry::connector_log::ConnectorLog;
+use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use crate::telemetry::metrics::Metrics;
 
 /// Larger files are no connectors.
 const MAX_LIBRARY: u64 = 1 << 30;
@@ -23,6 +25,8 @@ pub(super) struct Copy {
     launcher: Launcher,
     library: PathBuf,
     original: PathBuf,
+    logs: ConnectorLogs,
+    log_directory: PathBuf,
     /// Its content's digest.
     pub(super) sha256: Sha256,
     /// Its content.
@@ -76,10 +80,20 @@ impl Copy {
                 "check the installation",
             )
         })?;
+        let log_directory = directory.path().join("logs");
+        let options = ConnectorLogOptions {
+            directory: log_directory.clone(),
+            retention_days: 1,
+            level: LogLevel::Info,
+        };
+        let logs = ConnectorLogs::start(options, Metrics::new())
+            .map_err(|error| Failure::file("write", &log_directory, &error))?;
         Ok(Copy {
             launcher,
             library,
             original: file.to_owned(),
+            logs,
+            log_directory,
             sha256: Sha256::of(&content),
             content,
             _directory: directory,
@@ -95,7 +109,7 @@ impl Copy {
     }
 
     /// Starts a host of it.
-    pub(super) async fn start(&self, manifest: &Manifest, log: ConnectorLog) -> Result<Started, Failure> {
+    pub(super) async fn start(&self, manifest: &Manifest) -> Result<Started, Failure> {
         let spec = HostSpec {
             app_id: manifest.app_id.clone(),
             generation: Generation(1),
@@ -105,19 +119,20 @@ impl Copy {
             max_in_flight: 1,
             max_response_bytes: MAX_ANSWER,
             memory_limit: None,
-            log,
+            log: self.logs.of(&manifest.app_id, Generation(1)),
         };
-        self.launcher
-            .start(spec)
-            .await
-            .map_err(|error| self.unfit(&error))
+        let started = self.launcher.start(spec).await;
+        started.map_err(|error| {
+            self.tell_log();
+            self.unfit(&error)
+        })
     }
 
     /// Loads it, asks it for `info` and ends it.
-    pub(super) async fn validate(&self, log: ConnectorLog) -> Result<Report, Failure> {
+    pub(super) async fn validate(&self) -> Result<Report, Failure> {
         let manifest = self.manifest().await?;
-        let started = self.start(&manifest, log).await?;
-        started.host.drain(Duration::from_secs(5)).await;
+        let started = self.start(&manifest).await?;
+        self.end(&started).await;
         let wrong = |reason: String| {
             Failure::new(
                 Exit::Failed,
@@ -147,6 +162,24 @@ impl Copy {
             manifest,
             info,
         })
+    }
+
+    /// Ends the host and shows what the connector logged.
+    pub(super) async fn end(&self, started: &Started) {
+        started.host.drain(Duration::from_secs(5)).await;
+        self.tell_log();
+    }
+
+    fn tell_log(&self) {
+        self.logs.flush();
+        let files = std::fs::read_dir(&self.log_directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        for text in files.filter_map(|file| std::fs::read_to_string(file.path()).ok()) {
+            text.lines()
+                .for_each(|line| super::output::note(super::output::printable(line)));
+        }
     }
 
     fn unfit(&self, error: &StartError) -> Failure {

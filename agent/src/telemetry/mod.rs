@@ -3,4 +3,5 @@
 
 pub mod connector_log;
 pub mod log;
+pub(crate) mod mask;
 pub mod metrics;

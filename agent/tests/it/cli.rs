@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Home, text};
+use crate::home::{Home, text};
 
 #[test]
 fn help_of_every_command() {

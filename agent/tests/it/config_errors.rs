@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::Home;
+use crate::home::Home;
 
 /// The beginning that keeps an installation in its directory; what a test adds begins on line 6; tables that are begun here go on with dotted keys.
 const PATHS: &str = "agent.state_dir = \"state\"\nconnectors.directory = \"connectors\"\nlog.directory = \"logs\"\nadmin.listen = \"127.0.0.1:10002\"\n\n";
@@ -85,7 +85,9 @@ fn bad_address() {
 fn port_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let home = home(&format!("admin.enabled = false\n[dispatch]\nlisten = \"{address}\"\n"));
+    let home = home(&format!(
+        "admin.enabled = false\n[dispatch]\nlisten = \"{address}\"\n"
+    ));
     let told = refused(&home, &home.run(&["run"])).replace(&address, "127.0.0.1:PORT");
     // How many carets there are depends on the port's length.
     insta::with_settings!({ filters => vec![(r"\^+", "^^^")] }, { insta::assert_snapshot!(told) });
@@ -146,7 +148,7 @@ fn unreadable_directory() {
     let mut command = home.command(&["check-config", "--config", "agent/agent.toml"]);
     if root {
         let binary = home.path().join("lumos-agent");
-        fs::copy(crate::support::AGENT, &binary).unwrap();
+        fs::copy(crate::home::AGENT, &binary).unwrap();
         mode(home.path(), 0o755);
         for name in [
             "tls",
