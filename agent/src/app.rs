@@ -34,7 +34,7 @@ use crate::hosting::Launcher;
 use crate::http::admin::{self, Health};
 use crate::http::dispatch::{self, Dispatch};
 use crate::http::listener::Listener;
-use crate::telemetry::connector_log::ConnectorLogs;
+use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{ServerTls, TlsError};
 
@@ -156,6 +156,7 @@ impl BuildError {
 pub struct App {
     config: watch::Receiver<Arc<Config>>,
     connectors: Connectors,
+    logs: ConnectorLogs,
     health: Arc<Health>,
     dispatch: Listener,
     admin: Option<Listener>,
@@ -194,12 +195,12 @@ impl App {
         let sockets = Sockets::bind(&settings).await?;
         let metrics = options.metrics.unwrap_or_default();
         let connectors_stop = CancellationToken::new();
-        let logs = connector_logs(&config)?;
+        let logs = connector_logs(&settings, &metrics)?;
         let launcher = Launcher::new().map_err(BuildError::Launcher)?;
         let connectors = Connectors::start(
             config.clone(),
             launcher,
-            logs,
+            logs.clone(),
             metrics.clone(),
             connectors_stop.clone(),
         )
@@ -222,6 +223,7 @@ impl App {
         Ok(App {
             config,
             connectors,
+            logs,
             health,
             dispatch: wired.dispatch,
             admin: wired.admin,
@@ -266,6 +268,7 @@ impl App {
             tasks.spawn(admin.serve(close.clone()));
         }
         tasks.spawn(self.control.serve(self.control_router, close.clone()));
+        tasks.spawn(follow_log_settings(self.logs, self.config.clone(), close.clone()));
         tasks.spawn(watch_certificate(self.health.clone(), close.clone()));
         tasks.spawn(keep_last_use(self.health.auth.clone(), close.clone()));
         tracing::info!(url = %self.dispatch_url, admin = self.admin_url, version = env!("CARGO_PKG_VERSION"), "the agent serves");
@@ -418,9 +421,29 @@ fn authenticator(mode: &Mode, settings: &Config) -> Authenticator {
     }
 }
 
-fn connector_logs(config: &watch::Receiver<Arc<Config>>) -> Result<ConnectorLogs, BuildError> {
-    let _ = config;
-    Ok(ConnectorLogs {})
+fn connector_logs(settings: &Config, metrics: &Metrics) -> Result<ConnectorLogs, BuildError> {
+    let options = ConnectorLogOptions {
+        directory: settings.log.directory.clone(),
+        retention_days: settings.log.retention_days,
+        level: settings.log.connector_level,
+    };
+    ConnectorLogs::start(options, metrics.clone()).map_err(|source| BuildError::Logs {
+        path: settings.log.directory.clone(),
+        source,
+    })
+}
+
+/// Hands changes of the configuration on to the connectors' logs.
+async fn follow_log_settings(
+    logs: ConnectorLogs,
+    mut config: watch::Receiver<Arc<Config>>,
+    stop: CancellationToken,
+) {
+    while let Some(Ok(())) = stop.run_until_cancelled(config.changed()).await {
+        let log = config.borrow_and_update().log.clone();
+        logs.set_level(log.connector_level);
+        logs.set_retention_days(log.retention_days);
+    }
 }
 
 /// Makes the directory if need be, and sees to it that no other agent uses it.

@@ -3,12 +3,14 @@
 pub mod app;
 pub mod auth;
 pub mod call;
+pub mod cli;
 pub mod config;
 pub mod connectors;
 pub mod control;
 pub mod domain;
 pub mod hosting;
 pub mod http;
+pub mod os;
 mod stamp;
 pub mod telemetry;
 pub mod tls;

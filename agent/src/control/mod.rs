@@ -2,6 +2,7 @@
 //! installation; the operating system vouches for it.
 #![forbid(unsafe_code)]
 
+pub mod client;
 mod routes;
 mod server;
 

@@ -1,4 +1,4 @@
-//! TLS of the dispatch listener: loads certificate and key, and takes them up anew when the files change.
+//! TLS of the dispatch listener, and the certificates of a private installation. The listener's part loads certificate and key, and takes them up anew when the files change.
 //!
 //! ```text
 //! files change ──▶ stamps differ ──▶ same stamps at the next look ──▶ load ──ok──▶ new handshakes use it
@@ -8,6 +8,8 @@
 //! A connection keeps what its handshake got, so a replaced certificate interrupts nobody.
 #![forbid(unsafe_code)]
 
+pub mod describe;
+pub mod issue;
 mod load;
 mod reload;
 

@@ -1,0 +1,110 @@
+//! Hints that the directory may have changed. They may be missing, late, doubled or wrong: whoever gets one looks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+/// A watch on one directory, which is made anew when the directory is replaced.
+pub(super) struct Hints {
+    directory: PathBuf,
+    hint: Arc<Notify>,
+    enabled: bool,
+    watcher: Option<(RecommendedWatcher, Option<Identity>)>,
+    complained: bool,
+}
+
+type Identity = super::scan::Facts;
+
+impl Hints {
+    /// Watches `directory`; where `enabled` is false there are no hints at all.
+    pub(super) fn new(directory: &Path, enabled: bool) -> Self {
+        Hints {
+            directory: directory.to_owned(),
+            hint: Arc::new(Notify::new()),
+            enabled: enabled && !on_network(directory),
+            watcher: None,
+            complained: false,
+        }
+    }
+
+    /// Waits for a hint. Cancel-safe.
+    pub(super) async fn next(&self) {
+        self.hint.notified().await;
+    }
+
+    /// Whether hints can be expected.
+    pub(super) fn working(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    /// Makes the watch if there is none, or the directory is another one by now. Blocks on the file system.
+    pub(super) fn renew(&mut self) {
+        if !self.enabled {
+            return;
+        }
+        let identity = identity(&self.directory);
+        if self
+            .watcher
+            .as_ref()
+            .is_some_and(|(_, watched)| *watched == identity && identity.is_some())
+        {
+            return;
+        }
+        self.watcher = None;
+        match self.watch() {
+            Ok(watcher) => {
+                self.watcher = Some((watcher, identity));
+                self.complained = false;
+                // What happened before the watch was made gave no hint.
+                self.hint.notify_one();
+            }
+            Err(error) if !self.complained => {
+                self.complained = true;
+                tracing::warn!(
+                    directory = %self.directory.display(),
+                    reason = %error,
+                    "the connectors directory cannot be watched; it is listed at intervals instead"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn watch(&self) -> notify::Result<RecommendedWatcher> {
+        let hint = Arc::clone(&self.hint);
+        // An error, an overflow of the queue included, is a hint too: the listing that follows finds out.
+        let mut watcher =
+            notify::recommended_watcher(move |_: notify::Result<notify::Event>| hint.notify_one())?;
+        watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    }
+}
+
+/// Device and inode; times and size are left out, since they change with every file.
+fn identity(directory: &Path) -> Option<Identity> {
+    std::fs::metadata(directory)
+        .ok()
+        .map(|metadata| super::scan::facts(&metadata).place())
+}
+
+/// File systems whose changes made elsewhere never become events here.
+#[cfg(target_os = "linux")]
+fn on_network(directory: &Path) -> bool {
+    const NFS: i64 = 0x6969;
+    const SMB: i64 = 0x517B;
+    const SMB2: i64 = 0xFE53_4D42;
+    const CIFS: i64 = 0xFF53_4D42;
+    const NINE_P: i64 = 0x0102_1997;
+    const FUSE: i64 = 0x6573_5546;
+    const CEPH: i64 = 0x00C3_6400;
+    const AFS: i64 = 0x5346_414F;
+    rustix::fs::statfs(directory)
+        .is_ok_and(|facts| [NFS, SMB, SMB2, CIFS, NINE_P, FUSE, CEPH, AFS].contains(&facts.f_type))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_network(_directory: &Path) -> bool {
+    false
+}
