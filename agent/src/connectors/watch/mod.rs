@@ -20,7 +20,6 @@ mod scan;
 mod settle;
 
 pub(super) use names::{Name, classify, stem};
-pub(super) use scan::{Facts, facts};
 pub(super) use settle::Change;
 
 use self::notify::Hints;

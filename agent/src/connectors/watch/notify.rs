@@ -6,6 +6,8 @@ use std::sync::Arc;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
+use crate::os;
+
 /// A watch on one directory, which is made anew when the directory is replaced.
 pub(super) struct Hints {
     directory: PathBuf,
@@ -15,7 +17,8 @@ pub(super) struct Hints {
     complained: bool,
 }
 
-type Identity = super::scan::Facts;
+/// Device and inode; times and size are left out, since they change with every file.
+type Identity = (u64, u64);
 
 impl Hints {
     /// Watches `directory`; where `enabled` is false there are no hints at all.
@@ -82,11 +85,9 @@ impl Hints {
     }
 }
 
-/// Device and inode; times and size are left out, since they change with every file.
 fn identity(directory: &Path) -> Option<Identity> {
-    std::fs::metadata(directory)
-        .ok()
-        .map(|metadata| super::scan::facts(&metadata).place())
+    let facts = os::path_facts(&directory.canonicalize().ok()?).ok()?;
+    Some((facts.stamp.device, facts.stamp.inode))
 }
 
 /// File systems whose changes made elsewhere never become events here.
