@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,11 @@ use super::settings::Effective;
 use super::starter::{AnyHost, Starter, Up, Wanted};
 use crate::domain::Generation;
 use crate::hosting::{Exit, StartError};
+
+/// The longest that a start waits for others to end.
+const TURN: Duration = Duration::from_secs(2);
+/// What a host may take beyond the grace to quiesce and end.
+const KILL_SLACK: Duration = Duration::from_secs(5);
 
 /// What the fleet wants of a connector.
 #[derive(Debug, Clone)]
@@ -167,6 +172,7 @@ impl Driver {
         }
         if new.shutdown && !old.shutdown {
             self.step(Event::Shutdown).await;
+            self.hasten();
         } else if new.candidate != old.candidate {
             let event = new.candidate.map_or(Event::Removed, Event::Candidate);
             self.step(event).await;
@@ -308,10 +314,7 @@ impl Driver {
             Arc::clone(&self.surroundings.starts),
         );
         let handle = self.tasks.spawn(async move {
-            let turn = starts
-                .acquire()
-                .await
-                .expect("the semaphore of starts is never closed");
+            let turn = turn(&starts).await;
             let result = starter.start(wanted).await;
             drop(turn);
             Done::Started(generation, Box::new(result))
@@ -333,15 +336,12 @@ impl Driver {
             host.drain(grace).await;
             Done::Drained
         });
-        if self.desired.shutdown {
-            self.hasten(generation);
-        }
     }
 
-    /// At shutdown, whatever drained before ends within the grace too.
-    fn hasten(&mut self, except: Generation) {
-        let grace = self.settings.shutdown_grace;
-        for (_, live) in self.hosts.iter().filter(|(generation, _)| **generation != except) {
+    /// At shutdown no host outlives the grace, whatever it was draining for.
+    fn hasten(&mut self) {
+        let grace = self.settings.shutdown_grace + KILL_SLACK;
+        for live in self.hosts.values() {
             let host = live.host.clone();
             self.tasks.spawn(async move {
                 if tokio::time::timeout(grace, host.exited()).await.is_err() {
@@ -367,6 +367,11 @@ fn capacity(settings: &Effective, artifact: &Artifact) -> u32 {
         .max_in_flight
         .min(artifact.manifest.max_concurrency)
         .max(1)
+}
+
+/// Waits for a turn to start a host; not for long, or a few connectors that hang would hold up all others.
+pub(super) async fn turn(starts: &Semaphore) -> Option<SemaphorePermit<'_>> {
+    tokio::time::timeout(TURN, starts.acquire()).await.ok()?.ok()
 }
 
 /// A random number from 0 to 1.

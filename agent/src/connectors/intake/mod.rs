@@ -21,7 +21,7 @@ mod pe;
 mod trust;
 mod verify;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(super) mod tests;
 
 pub(super) use trust::Owners;

@@ -1,4 +1,5 @@
 //! What is taken and what is refused, on real files.
+#![cfg(unix)]
 
 use std::fs;
 use std::io::Write;

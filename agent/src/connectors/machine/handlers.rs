@@ -206,11 +206,10 @@ impl Machine {
             .draining
             .iter_mut()
             .find(|live| live.generation == generation)
+            && !live.wedged
         {
-            if !live.wedged {
-                live.wedged = true;
-                out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
-            }
+            live.wedged = true;
+            out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
         }
     }
 

@@ -174,10 +174,9 @@ impl World {
     }
 
     fn retry(&mut self) {
-        let timers = self.timers.keys().copied();
+        let mut timers = self.timers.keys().copied();
         let retry = timers
-            .filter(|timer| matches!(timer, Timer::Retry(_)))
-            .next()
+            .find(|timer| matches!(timer, Timer::Retry(_)))
             .expect("a retry is pending");
         self.step(Event::Timer(retry));
     }
