@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod connector_log;
+pub(crate) mod mask;
 pub mod metrics;

@@ -1,0 +1,5 @@
+//! The integration tests of the agent.
+#![expect(missing_docs, reason = "tests")]
+
+mod hosting;
+mod support;
