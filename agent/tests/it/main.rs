@@ -1,5 +1,5 @@
 //! The integration tests of the agent.
-#![expect(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cli;
 mod config_errors;
