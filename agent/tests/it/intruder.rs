@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, Installation};
-use crate::support::connectors::{drop_in, workspace};
-use crate::support::scenario::{Scenario, build, compile};
+use crate::support::cc;
+use crate::support::connectors::drop_in;
+use crate::support::scenario::{Scenario, build};
 
 const CANARY: &str = "canary-in-a-siblings-environment";
 
@@ -48,9 +49,8 @@ fn agent_with_an_intruder() -> (Agent, String) {
         "[connectors.settings.scenario]\nenvironment = {{ SCENARIO_SECRET = \"{CANARY}\" }}\n"
     ));
     let token = installation.token("test", &["*:*"]);
-    let source = fs::read_to_string(workspace().join("agent/tests/fixtures/intruder.c")).unwrap();
     drop_in(
-        &compile("intruder", &source),
+        &cc::connector("intruder", &[]),
         &installation.connectors(),
         "intruder.so",
     );
