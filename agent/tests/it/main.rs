@@ -1,5 +1,13 @@
 //! The integration tests of the agent.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cli;
+mod config_errors;
 mod hosting;
+#[cfg(unix)]
+mod intruder;
+#[cfg(unix)]
+mod running;
+#[cfg(unix)]
+mod scenarios;
 mod support;

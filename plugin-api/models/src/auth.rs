@@ -1,0 +1,200 @@
+//! The credentials that a request can carry.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{JsonObject, Secret};
+
+/// The place in a request that holds a credential: one member for each kind, of which one is filled.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuthCredential {
+    /// Which of the connector's credentials this is, where it has several.
+    pub id: Option<String>,
+    /// An OAuth access token obtained with a user's consent.
+    pub oauth: Option<OAuthCredential>,
+    /// An OAuth access token obtained with client credentials.
+    pub oauth_client_credentials: Option<OAuthClientCredential>,
+    /// OAuth 1.0a keys.
+    pub oauth1: Option<OAuth1Credential>,
+    /// User name and password.
+    pub basic: Option<BasicCredential>,
+    /// A fixed token, such as an API key.
+    pub token: Option<TokenCredential>,
+    /// What is needed to sign a JSON Web Token.
+    pub jwt: Option<JwtCredential>,
+    /// A cloud provider's service account.
+    pub service_account: Option<ServiceAccountCredential>,
+    /// A key pair.
+    #[schemars(extend("x-semantic" = "key-pair"))]
+    pub key_pair: Option<KeyPairCredential>,
+    /// No credential at all.
+    pub empty: Option<EmptyCredential>,
+}
+
+/// An OAuth access token obtained with a user's consent.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "oauth"))]
+pub struct OAuthCredential {
+    /// The access token.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-secret" = true, "x-hidden" = true))]
+    pub access_token: Secret,
+}
+
+/// An OAuth access token obtained with client credentials, and those.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "OAuthClientCredential", extend("x-credential-type" = "oauth_client_credentials"))]
+pub struct OAuthClientCredential {
+    /// The access token.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-secret" = true, "x-hidden" = true))]
+    pub access_token: Secret,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
+    pub client_secret: Secret,
+    /// The scopes to ask for.
+    pub scopes: Vec<String>,
+}
+
+/// OAuth 1.0a keys.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "oauth1"))]
+pub struct OAuth1Credential {
+    /// The consumer's key.
+    pub consumer_key: String,
+    /// The consumer's secret.
+    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
+    pub consumer_secret: Secret,
+    /// The token's id.
+    pub token_id: String,
+    /// The token's secret.
+    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
+    pub token_secret: Secret,
+}
+
+/// User name and password.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "basic"))]
+pub struct BasicCredential {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
+    pub password: Secret,
+}
+
+/// A fixed token, such as an API key.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "token"))]
+pub struct TokenCredential {
+    /// The token.
+    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
+    pub token: Secret,
+}
+
+/// What is needed to sign a JSON Web Token (RFC 7519).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JWTCredential", extend("x-credential-type" = "jwt"))]
+pub struct JwtCredential {
+    /// The token's header.
+    pub headers: JwtHeaders,
+    /// The token's claims.
+    pub claims: JwtClaims,
+    /// The key to sign with.
+    pub secret: Secret,
+}
+
+/// The header of a JSON Web Token; names as in RFC 7515, section 4.1.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JWTHeaders")]
+#[allow(missing_docs)]
+pub struct JwtHeaders {
+    pub alg: String,
+    pub jku: String,
+    pub jwk: String,
+    pub typ: String,
+    pub kid: String,
+    pub x5u: String,
+    pub x5c: String,
+    pub x5t: String,
+    #[serde(rename = "x5t#S256")]
+    pub x5t_s256: String,
+    pub cty: String,
+    pub crit: Vec<String>,
+}
+
+/// The claims of a JSON Web Token; names as in RFC 7519, section 4.1, and RFC 8693, section 4.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JWTClaims")]
+#[allow(missing_docs)]
+pub struct JwtClaims {
+    pub iss: String,
+    pub sub: String,
+    pub aud: String,
+    pub exp: i64,
+    pub nbf: i64,
+    pub iat: i64,
+    pub jti: String,
+    pub act: String,
+    pub scope: Vec<String>,
+    pub client_id: String,
+    pub may_act: String,
+}
+
+/// A cloud provider's service account.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "service_account"))]
+pub struct ServiceAccountCredential {
+    /// Whose service account it is.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-hidden" = true))]
+    pub service_type: Option<ServiceAccountType>,
+    /// The key file's content.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-secret" = true, "x-hidden" = true))]
+    pub key: JsonObject,
+    /// The user to act as.
+    pub impersonation_email: String,
+    /// The tenant's id at the provider.
+    pub tenant_id: String,
+    /// The scopes to ask for.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-hidden" = true))]
+    pub scopes: Vec<String>,
+}
+
+impl std::fmt::Debug for ServiceAccountCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceAccountCredential")
+            .field("service_type", &self.service_type)
+            .field("impersonation_email", &self.impersonation_email)
+            .field("tenant_id", &self.tenant_id)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whose service account a [`ServiceAccountCredential`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ServiceAccountType {
+    GoogleCloud,
+    GoogleDrive,
+    Aws,
+    AwsRole,
+}
+
+/// A key pair.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-keygen-type" = "SSH", "x-semantic" = "key-pair", "x-credential-type" = "key_pair"))]
+pub struct KeyPairCredential {
+    /// Names the key.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-hidden" = true))]
+    pub key_identifier: String,
+    /// The private key.
+    #[schemars(extend("x-field_type" = "HIDDEN", "x-secret" = true, "x-hidden" = true))]
+    pub private_key: Secret,
+}
+
+/// No credential at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-credential-type" = "empty"))]
+pub struct EmptyCredential {}
