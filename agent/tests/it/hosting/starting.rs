@@ -135,10 +135,10 @@ fn a_host_cannot_be_run_by_hand() {
         .arg("connector-host")
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.starts_with("connector-host is started by the agent itself"),
+        text.contains("connector-host is started by the agent itself"),
         "{text}"
     );
 }
