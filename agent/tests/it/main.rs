@@ -1,5 +1,4 @@
 //! The integration tests of the agent.
-#![expect(missing_docs, reason = "tests")]
 
 mod hosting;
 mod support;
