@@ -265,6 +265,7 @@ impl Starting {
             body: Bytes::from_static(b"{}"),
             deadline: tokio::time::Instant::now() + START_TIMEOUT,
             traceparent: None,
+            observability: Arc::from([]),
             secrets: Arc::new([]),
         };
         let (_, answer) = self

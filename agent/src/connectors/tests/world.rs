@@ -175,6 +175,7 @@ pub(super) fn call(name: &str, level: Level, deadline: Duration) -> Call {
         body: "{}".into(),
         deadline: Instant::now() + deadline,
         traceparent: None,
+        observability: Arc::from([]),
         secrets: Arc::from([] as [SecretString; 0]),
     }
 }

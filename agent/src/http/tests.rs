@@ -1,0 +1,6 @@
+//! The listeners' behaviour over a scripted set of connectors: routes through `oneshot`, connections over loopback.
+
+mod admin;
+mod connections;
+mod fake;
+mod routes;
