@@ -56,6 +56,8 @@ struct Fleet {
     jobs: JoinSet<Finding>,
     tickets: u64,
     takes: Arc<Semaphore>,
+    /// Files to be reported again.
+    again: Vec<String>,
     remembered: Files,
     saved: Option<Files>,
     stored: HashSet<Sha256>,
@@ -82,6 +84,7 @@ pub(super) async fn run(mut parts: Parts, mut reports: mpsc::Receiver<Report>, s
         jobs: JoinSet::new(),
         tickets: 0,
         takes: Arc::new(Semaphore::new(TAKES)),
+        again: Vec::new(),
         saved: Some(remembered.clone()),
         remembered,
         stored: HashSet::new(),
@@ -120,7 +123,7 @@ fn owners(config: &Config) -> Arc<Owners> {
     for owner in owners.unknown() {
         tracing::warn!(
             owner,
-            "connectors.trusted_owners names a user that /etc/passwd does not; give the numeric id"
+            "connectors.trusted_owners names a user that this system does not know; give the numeric id, on Windows the SID"
         );
     }
     Arc::new(owners)
@@ -164,7 +167,9 @@ impl Fleet {
         };
         let remembered = before.clone().filter(|_| file.ticket == 0);
         file.ticket = self.tickets;
-        file.enter(State::Verifying);
+        if file.trouble.is_none() {
+            file.enter(State::Verifying);
+        }
         let bound = file.held.as_ref().map(|held| held.manifest.app_id.clone());
         let bound = bound.or_else(|| before.map(|before| before.app_id));
         let examiner = Examiner {
@@ -201,7 +206,7 @@ impl Fleet {
                         tracing::warn!(file = finding.file, reason, "file refused");
                     }
                     if again {
-                        self.ask(Ask::Forget(finding.file.clone()));
+                        self.again.push(finding.file.clone());
                     }
                 }
             }
@@ -215,9 +220,14 @@ impl Fleet {
         self.reconcile();
     }
 
-    fn ask(&self, ask: Ask) {
-        // A full queue means that a look is under way; the next rescan makes up for what was not asked.
-        drop(self.parts.asks.try_send(ask));
+    /// Has files looked at again. Where the watch is busy it is asked the next time round.
+    fn ask_again(&mut self) {
+        if self.again.is_empty() {
+            return;
+        }
+        if let Ok(place) = self.parts.asks.try_reserve() {
+            place.send(Ask::Forget(std::mem::take(&mut self.again)));
+        }
     }
 
     fn reconfigure(&mut self) {
@@ -225,17 +235,15 @@ impl Fleet {
         let owners = owners(&self.config);
         let rejudge = self.owners != owners;
         self.owners = owners;
-        let again: Vec<String> = self
+        let again = self
             .files
             .iter()
-            .filter(|(_, file)| rejudge || file.trouble.is_some())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in again {
-            self.ask(Ask::Forget(name));
-        }
+            .filter(|(_, file)| rejudge || file.trouble.is_some());
+        self.again.extend(again.map(|(name, _)| name.clone()));
+        self.ask_again();
         let (asker, _) = tokio::sync::oneshot::channel();
-        self.ask(Ask::Rescan(asker));
+        // A full queue means that a look is under way.
+        drop(self.parts.asks.try_send(Ask::Rescan(asker)));
         let limit = self.config.dispatch.max_in_flight;
         self.parts
             .surroundings
@@ -369,6 +377,7 @@ impl Fleet {
         if self.shutdown {
             return;
         }
+        self.ask_again();
         self.note_first_scan();
         shared
             .rows

@@ -44,8 +44,8 @@ pub(super) enum Report {
 pub(super) enum Ask {
     /// Look now, and answer when the report has been sent.
     Rescan(oneshot::Sender<()>),
-    /// Report this file again at the next look.
-    Forget(String),
+    /// Report these files again at the next look.
+    Forget(Vec<String>),
 }
 
 /// How to watch.
@@ -110,7 +110,7 @@ pub(super) async fn run(
                         waiting.push(asker);
                         break;
                     }
-                    Some(Ask::Forget(name)) => settle.forget(&name),
+                    Some(Ask::Forget(names)) => names.iter().for_each(|name| settle.forget(name)),
                     None => return,
                 },
             }
