@@ -4,7 +4,7 @@
 //! publishes its route and status in the connector's [`Entry`].
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -200,13 +200,19 @@ impl Driver {
         match done {
             Ok((_, Done::Started(generation, result))) => self.started(generation, *result).await,
             Ok((_, Done::Gone(generation, exit))) => {
-                self.hosts.remove(&generation);
+                let live = self.hosts.remove(&generation);
+                let answered = live.is_some_and(|live| live.answered.load(Ordering::Relaxed));
                 self.surroundings
                     .shared
                     .metrics
                     .host_exited(&self.entry.app_id, exit.expected);
                 let reason = exit.reason;
-                self.step(Event::HostGone { generation, reason }).await;
+                self.step(Event::HostGone {
+                    generation,
+                    reason,
+                    answered,
+                })
+                .await;
             }
             Ok((_, Done::Drained)) => {}
             Err(error) => {
@@ -261,6 +267,7 @@ impl Driver {
             slots: Arc::new(Semaphore::new(capacity as usize)),
             capacity,
             retired: CancellationToken::new(),
+            answered: AtomicBool::new(false),
             overdue: self.overdue.clone(),
         }
     }

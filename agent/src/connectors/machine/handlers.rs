@@ -11,6 +11,7 @@ impl Machine {
             .is_some_and(|wanted| wanted.sha256 == artifact.sha256);
         self.wanted = Some(artifact);
         if !same {
+            self.answered = false;
             self.reopen(out);
         }
     }
@@ -136,6 +137,7 @@ impl Machine {
         &mut self,
         generation: Generation,
         reason: &str,
+        answered: bool,
         jitter: f64,
         out: &mut Vec<Action>,
     ) {
@@ -157,6 +159,7 @@ impl Machine {
         out.push(Action::Disarm(Timer::Health));
         self.renew = false;
         self.last_error = Some(format!("its host ended: {reason}"));
+        self.answered |= answered && self.is_wanted(dead.artifact.sha256);
         if let Some(lane) = self.lane_mut(dead.artifact.sha256) {
             lane.died(!dead.proven);
         }
@@ -235,6 +238,7 @@ impl Machine {
         let Some(live) = self.serving.as_mut() else { return };
         live.proven = true;
         let artifact = Arc::clone(&live.artifact);
+        self.answered |= self.is_wanted(artifact.sha256);
         if let Some(lane) = self.lane_mut(artifact.sha256) {
             lane.early_deaths = 0;
         }

@@ -15,7 +15,8 @@
 //! (removal, switching off, shutdown) may leave two draining.
 //!
 //! `wanted` is the file's content; `good` is the last content that served without dying early. While `wanted` cannot
-//! serve, `good` does.
+//! serve, `good` does, unless `wanted` has answered callers before: they must not see an older version in between. That it
+//! does see one is for a build that was given up, rolled back after three early deaths.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,8 @@ pub(super) enum Event {
     HostGone {
         generation: Generation,
         reason: String,
+        /// Whether it ever answered a call.
+        answered: bool,
     },
     /// A call overstayed the connector's timeout, and its cancellation.
     Overdue(Generation),
@@ -148,6 +151,8 @@ pub(super) struct Machine {
     /// The serving generation is to be replaced even though its content is the wanted one.
     renew: bool,
     verdict: Verdict,
+    /// Callers have had answers of the wanted content: an older one must not stand in for it.
+    answered: bool,
     wanted: Option<Arc<Artifact>>,
     good: Option<Arc<Artifact>>,
     wanted_lane: Lane,
@@ -168,6 +173,7 @@ impl Machine {
             shutdown: false,
             renew: false,
             verdict: Verdict::Open,
+            answered: false,
             wanted: None,
             good: None,
             wanted_lane: Lane::default(),
@@ -195,7 +201,11 @@ impl Machine {
                 refused,
                 reason,
             } => self.on_start_failed(generation, refused, reason, jitter, &mut out),
-            Event::HostGone { generation, reason } => self.on_gone(generation, &reason, jitter, &mut out),
+            Event::HostGone {
+                generation,
+                reason,
+                answered,
+            } => self.on_gone(generation, &reason, answered, jitter, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),
@@ -355,7 +365,8 @@ impl Machine {
         if self.verdict == Verdict::Open && self.wanted_lane.waiting().is_none() {
             return Some(wanted);
         }
-        if self.serving.is_some() || self.good_lane.waiting().is_some() {
+        let stand_in = self.verdict != Verdict::Open || !self.answered;
+        if !stand_in || self.serving.is_some() || self.good_lane.waiting().is_some() {
             return None;
         }
         self.good.as_ref().filter(|good| good.sha256 != wanted.sha256)

@@ -30,6 +30,8 @@ struct World {
     used: HashSet<Generation>,
     stopping: bool,
     notes: Vec<Note>,
+    /// Whether hosts that die have answered before.
+    answered: bool,
 }
 
 impl World {
@@ -44,6 +46,7 @@ impl World {
             used: HashSet::new(),
             stopping: false,
             notes: Vec::new(),
+            answered: false,
         }
     }
 
@@ -170,7 +173,11 @@ impl World {
 
     fn die(&mut self, generation: Generation) {
         let reason = "killed by signal 11".into();
-        self.step(Event::HostGone { generation, reason });
+        self.step(Event::HostGone {
+            generation,
+            reason,
+            answered: self.answered,
+        });
     }
 
     fn retry(&mut self) {
@@ -311,6 +318,23 @@ fn a_build_that_dies_three_times_early_is_rolled_back() {
     world.step(Event::Candidate(artifact(3)));
     world.ready();
     assert_eq!(world.version(), "1.0.3");
+}
+
+#[test]
+fn an_older_version_does_not_stand_in_for_one_that_has_answered() {
+    let mut world = World::new();
+    world.step(Event::Candidate(artifact(1)));
+    let first = world.ready();
+    world.step(Event::Candidate(artifact(2)));
+    let second = world.ready();
+    world.die(first);
+    world.answered = true;
+    world.die(second);
+    assert!(world.starting.is_empty());
+    assert_eq!(world.machine.state(), State::BackingOff);
+    world.retry();
+    world.ready();
+    assert_eq!(world.version(), "1.0.2");
 }
 
 #[test]

@@ -13,7 +13,7 @@ enum Happening {
     SettingsChanged,
     Ready,
     Failed(bool),
-    Dies(usize),
+    Dies(usize, bool),
     Overdue(usize),
     Fires(usize),
     Stray(u64),
@@ -29,7 +29,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::SettingsChanged),
         8 => Just(Happening::Ready),
         3 => any::<bool>().prop_map(Happening::Failed),
-        4 => (0_usize..4).prop_map(Happening::Dies),
+        4 => (0_usize..4, any::<bool>()).prop_map(|(index, answered)| Happening::Dies(index, answered)),
         2 => (0_usize..4).prop_map(Happening::Overdue),
         5 => (0_usize..5).prop_map(Happening::Fires),
         1 => (0_u64..30).prop_map(Happening::Stray),
@@ -64,7 +64,8 @@ fn happen(world: &mut World, happening: Happening) {
             world.ready();
         }
         Happening::Failed(refused) if !world.starting.is_empty() => world.fail(refused),
-        Happening::Dies(index) => {
+        Happening::Dies(index, answered) => {
+            world.answered = answered;
             if let Some(generation) = pick(world.alive.keys().copied(), index) {
                 world.die(generation);
             }
