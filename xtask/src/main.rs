@@ -1,2 +1,82 @@
-//! Placeholder.
-fn main() {}
+//! Every developer task: `cargo xtask --help`.
+//!
+//! A task runs ordinary programs (cargo, cc, apt-get), shows their output as it comes, and says before each step what
+//! the step is. Tasks can be repeated: what is installed or built already is left as it is.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tasks' own words go to the terminal"
+)]
+
+mod c;
+mod lint;
+mod need;
+mod run;
+mod test;
+mod up;
+mod windows;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Developer tasks of lumos-agent
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what the tests need, and run all of them
+    Test {
+        /// Also the long ones
+        #[arg(long)]
+        full: bool,
+    },
+    /// Build everything, start the demo tenant and an agent, make real calls through it, and stay up
+    Up {
+        /// End after the calls
+        #[arg(long)]
+        once: bool,
+    },
+    /// The Windows side, from Linux
+    Windows {
+        /// Compile everything for x86_64-pc-windows-gnu
+        #[arg(long)]
+        check: bool,
+    },
+    /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
+    Lint,
+    /// Build the example connector in C, and run its own checks
+    BuildC,
+}
+
+fn main() -> ExitCode {
+    match perform(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: &Task) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    match *task {
+        Task::Test { full } => test::run_all(&workspace, full),
+        Task::Up { once } => up::show(&workspace, once),
+        Task::Windows { check: true } => windows::check(&workspace),
+        Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
+        Task::Lint => lint::all(&workspace),
+        Task::BuildC => c::all(&workspace),
+    }
+}

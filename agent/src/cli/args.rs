@@ -79,9 +79,18 @@ pub(super) struct InitArgs {
     /// A name or address under which Lumos reaches this machine; the first becomes part of the base URL
     #[arg(long = "host", value_name = "NAME")]
     pub(super) hosts: Vec<String>,
-    /// How to print the result
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
+    /// How to print what to paste into Lumos
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = BlockFormat::Text)]
+    pub(super) output: BlockFormat,
+}
+
+/// `init --output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum BlockFormat {
+    /// The block
+    Text,
+    /// A JSON object
+    Json,
 }
 
 /// `run`.
@@ -204,9 +213,12 @@ pub(super) enum ConnectorCommand {
     override_usage = "lumos-agent call [OPTIONS] <APP_ID> <CAPABILITY>\n       lumos-agent call [OPTIONS] --file <CONNECTOR> <CAPABILITY>"
 )]
 pub(super) struct CallArgs {
-    /// The connector's name and the capability; with --file the capability alone
-    #[arg(required = true, num_args = 1..=2, value_names = ["APP_ID", "CAPABILITY"])]
-    pub(super) target: Vec<String>,
+    /// The connector's name; with --file the capability
+    #[arg(value_name = "APP_ID")]
+    pub(super) first: String,
+    /// The capability, such as info or list_accounts
+    #[arg(value_name = "CAPABILITY")]
+    pub(super) second: Option<String>,
     /// Load this library in a throw-away host instead of asking an agent
     #[arg(long, value_name = "CONNECTOR", conflicts_with = "url")]
     pub(super) file: Option<PathBuf>,

@@ -22,9 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 
 pub(super) async fn run(context: &Context, args: CallArgs) -> Result<Exit, Failure> {
     let body = request(&args)?;
-    let (answer, not_permitted) = match (&args.file, args.target.as_slice()) {
-        (Some(file), [name]) => (alone(file, capability(name)?, body).await?, false),
-        (None, [app_id, name]) => {
+    let (answer, not_permitted) = match (&args.file, args.first.as_str(), args.second.as_deref()) {
+        (Some(file), name, None) => (alone(file, capability(name)?, body).await?, false),
+        (None, app_id, Some(name)) => {
             through_agent(
                 context,
                 &args,
@@ -34,8 +34,8 @@ pub(super) async fn run(context: &Context, args: CallArgs) -> Result<Exit, Failu
             )
             .await?
         }
-        (Some(_), _) => return Err(usage("--file names the connector; give the capability alone")),
-        (None, _) => return Err(usage("the name of the connector or the capability is missing")),
+        (Some(_), _, Some(_)) => return Err(usage("--file names the connector; give the capability alone")),
+        (None, _, None) => return Err(usage("the capability is missing")),
     };
     deliver(&args, &answer)?;
     if not_permitted {

@@ -167,6 +167,14 @@ async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let copy = Copy::of(file)?;
     let report = copy.validate().await?;
     let app_id = report.manifest.app_id.clone();
+    let client = Client::local(&config.agent.state_dir);
+    let before = match rescan(&client).await? {
+        true => rows_of(&client, &app_id)
+            .await?
+            .into_iter()
+            .find_map(|row| row.last_error),
+        false => None,
+    };
     let target = target(&config, &app_id);
     files::replace(&target, &copy.content, files::Access::Executable)
         .map_err(|error| Failure::file("write", &target, &error))?;
@@ -176,12 +184,11 @@ async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
         report.manifest.version,
         target.display()
     ));
-    let client = Client::local(&config.agent.state_dir);
     if !rescan(&client).await? {
         output::note("no agent is running with this configuration; it will be loaded at the next start");
         return Ok(Exit::Ok);
     }
-    let listing = settled(&client, &app_id, copy.sha256).await?;
+    let listing = settled(&client, &app_id, copy.sha256, before).await?;
     output::json(&listing)?;
     Ok(Exit::Ok)
 }
@@ -204,49 +211,61 @@ async fn rescan(client: &Client) -> Result<bool, Failure> {
     }
 }
 
-/// Waits until the agent serves the content, or says why it does not.
-async fn settled(client: &Client, app_id: &AppId, sha256: Sha256) -> Result<Listing, Failure> {
+/// Waits until the agent serves the content, or says why it does not. `before` is what the agent had last failed with.
+async fn settled(
+    client: &Client,
+    app_id: &AppId,
+    sha256: Sha256,
+    before: Option<String>,
+) -> Result<Listing, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let connectors: Vec<Listing> = remote::expect(&client.get("/control/connectors").await?)?;
-        let own = connectors
-            .into_iter()
-            .filter(|listing| listing.app_id.eq_ignore_ascii_case(app_id.as_str()))
-            .find(|listing| listing.sha256 == Some(sha256) || listing.last_error.is_some());
-        let failure = |listing: &Listing| {
-            let why = listing.last_error.clone().unwrap_or_else(|| state(listing.state));
-            Failure::new(
-                Exit::Failed,
-                format!("the agent does not serve {app_id}: {}", output::printable(&why)),
-                format!("`lumos-agent connector show {app_id}` tells its history"),
-            )
+        let rows = rows_of(client, app_id).await?;
+        let failed = |listing: &&Listing| {
+            let own = listing.sha256 == Some(sha256);
+            let over = matches!(
+                listing.state,
+                State::Refused | State::Shadowed | State::Stopped | State::Quarantined
+            );
+            // Where an older generation goes on serving, its row tells of the new one's failure.
+            (own && over) || (!own && listing.last_error.is_some() && listing.last_error != before)
         };
-        match own {
-            Some(listing) if listing.sha256 == Some(sha256) && listing.state == State::Ready => {
-                return Ok(listing);
-            }
-            Some(listing)
-                if matches!(
-                    listing.state,
-                    State::Refused | State::Shadowed | State::Stopped | State::Quarantined
-                ) =>
-            {
-                return Err(failure(&listing));
-            }
-            Some(listing) if Instant::now() > deadline => return Err(failure(&listing)),
-            _ if Instant::now() > deadline => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!(
-                        "the agent has not loaded {app_id} within {} s",
-                        PATIENCE.as_secs()
-                    ),
-                    format!("`lumos-agent connector show {app_id}` tells what it is doing"),
-                ));
-            }
-            _ => tokio::time::sleep(GLANCE).await,
+        let ready = |listing: &&Listing| listing.sha256 == Some(sha256) && listing.state == State::Ready;
+        if let Some(listing) = rows.iter().find(ready) {
+            return Ok(listing.clone());
         }
+        let late = Instant::now() > deadline;
+        if let Some(listing) = rows.iter().find(failed).or(rows.first().filter(|_| late)) {
+            return Err(not_served(app_id, listing));
+        }
+        if late {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("the agent has not seen {app_id} within {} s", PATIENCE.as_secs()),
+                "is it the agent of this configuration? `lumos-agent status` tells",
+            ));
+        }
+        tokio::time::sleep(GLANCE).await;
     }
+}
+
+fn not_served(app_id: &AppId, listing: &Listing) -> Failure {
+    let why = listing
+        .last_error
+        .clone()
+        .unwrap_or_else(|| format!("it is {}", state(listing.state)));
+    Failure::new(
+        Exit::Failed,
+        format!("the agent does not serve it: {}", output::printable(&why)),
+        format!("`lumos-agent connector show {app_id}` tells its history"),
+    )
+}
+
+/// All rows of a connector: the one that serves, and files that are shadowed or refused.
+async fn rows_of(client: &Client, app_id: &AppId) -> Result<Vec<Listing>, Failure> {
+    let mut connectors: Vec<Listing> = remote::expect(&client.get("/control/connectors").await?)?;
+    connectors.retain(|listing| listing.app_id.eq_ignore_ascii_case(app_id.as_str()));
+    Ok(connectors)
 }
 
 async fn remove(context: &Context, app_id: &AppId) -> Result<Exit, Failure> {

@@ -54,7 +54,8 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
     tasks.spawn(reloader.run(stop.tasks.clone()));
     tasks.spawn(obey(signals, handle, stop.clone()));
     tasks.spawn(mirror.run(stop.tasks.clone()));
-    tasks.spawn(tell_states(app.connectors().clone(), stop.tasks.clone()));
+    let url = app.dispatch_url().to_owned();
+    tasks.spawn(tell_states(app.connectors().clone(), url, stop.tasks.clone()));
     tasks.spawn(Tail::new(&home.path().join("logs")).run(stop.tasks.clone()));
     app.run(stop.shutdown.clone(), stop.force.clone()).await;
     stop.tasks.cancel();
@@ -96,8 +97,9 @@ fn introduce(app: &App, files: &[PathBuf], home: &Path) {
 }
 
 /// Tells every change of a connector's state.
-async fn tell_states(connectors: crate::connectors::Connectors, stop: CancellationToken) {
+async fn tell_states(connectors: crate::connectors::Connectors, url: String, stop: CancellationToken) {
     let mut told = BTreeSet::new();
+    let mut introduced = BTreeSet::new();
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         let mut now = BTreeSet::new();
         for row in connectors.list() {
@@ -119,6 +121,13 @@ async fn tell_states(connectors: crate::connectors::Connectors, stop: Cancellati
         }
         now.difference(&told).for_each(output::note);
         told = now;
+        for app_id in connectors.ready() {
+            if introduced.insert(app_id.clone()) {
+                output::note(format!(
+                    "\n  curl -sX POST {url}/{app_id}/info -H 'Content-Type: application/json' -d '{{}}'\n"
+                ));
+            }
+        }
     }
 }
 

@@ -35,6 +35,9 @@ pub(super) fn directory(path: &Path, access: Access) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
+    if access == Access::Private {
+        return crate::os::create_private_dir(path);
+    }
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
@@ -44,12 +47,14 @@ pub(super) fn directory(path: &Path, access: Access) -> io::Result<()> {
 
 /// Writes a file that must not exist yet.
 pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode(false));
-    let mut file = options.open(path)?;
-    set_mode(path, access, false)?;
+    let mut file = match access {
+        Access::Private => crate::os::create_private(path)?,
+        Access::Public | Access::Executable => {
+            let file = File::options().write(true).create_new(true).open(path)?;
+            set_mode(path, access, false)?;
+            file
+        }
+    };
     file.write_all(content)?;
     file.sync_all()
 }

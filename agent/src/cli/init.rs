@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
-use super::args::InitArgs;
+use super::args::{BlockFormat, InitArgs};
 use super::exit::{Exit, Failure};
 use super::files::{self, Access};
-use super::output::{self, Format};
+use super::output;
 use crate::auth::TokenFile;
 use crate::config::paths::Place;
 use crate::config::template;
@@ -113,7 +113,7 @@ fn create(path: &Path, content: &str, access: Access) -> Result<(), Failure> {
 
 fn report(args: &InitArgs, block: &Block) -> Result<(), Failure> {
     // The block is what somebody copies, whether they see it on a terminal or in a file.
-    if args.output.output == Some(Format::Json) {
+    if args.output == BlockFormat::Json {
         output::json(block)?;
     } else {
         output::text(&format!(

@@ -16,7 +16,7 @@ const TOKEN_VARIABLE: &str = "LUMOS_AGENT_TOKEN";
 /// The agent that the flags name: on this machine, unless `--url` says otherwise.
 pub(super) fn client(context: &Context, args: &RemoteArgs) -> Result<Client, Failure> {
     let Some(url) = &args.url else {
-        return Ok(Client::local(&context.load()?.config.agent.state_dir));
+        return local(context);
     };
     if url.scheme() != "https" {
         return Err(Failure::new(
@@ -30,6 +30,22 @@ pub(super) fn client(context: &Context, args: &RemoteArgs) -> Result<Client, Fai
     }
     let token = token(args.token.as_deref())?;
     Ok(Client::remote(url, token, args.ca.as_deref())?)
+}
+
+/// The agent on this machine. It can be asked even while its configuration is broken, since it runs with the last good one.
+fn local(context: &Context) -> Result<Client, Failure> {
+    let loader = context.loader();
+    let error = match loader.load() {
+        Ok(loaded) => return Ok(Client::local(&loaded.config.agent.state_dir)),
+        Err(error) => error,
+    };
+    match loader.state_dir() {
+        Some(directory) if directory.join("agent.lock").exists() => {
+            super::output::note(format!("warning: {}", error.one_line()));
+            Ok(Client::local(&directory))
+        }
+        _ => Err(error.into()),
+    }
 }
 
 /// The token, from wherever it does not stand on a command line.

@@ -8,6 +8,7 @@ pub(super) enum Signal {
     /// End.
     Stop,
     /// Read the configuration again.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has no signal for it"))]
     Reload,
 }
 

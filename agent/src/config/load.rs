@@ -141,6 +141,26 @@ impl Loader {
         }
     }
 
+    /// The state directory as far as it can be made out, for a command that asks a running agent: that one goes on with
+    /// its last good configuration, and must be reachable while the file is being repaired.
+    #[must_use]
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        let variable = self
+            .variables
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("LUMOS_AGENT__AGENT__STATE_DIR"));
+        let text = std::fs::read_to_string(&self.file).ok()?;
+        let (document, _) = toml::de::DeTable::parse_recoverable(&text);
+        let agent = document.get_ref().get("agent");
+        let written = agent.and_then(|agent| agent.get_ref().get("state_dir")?.get_ref().as_str());
+        let directory = match (variable, written) {
+            (Some((_, value)), _) => PathBuf::from(value),
+            (None, Some(text)) => PathBuf::from(text),
+            (None, None) => super::paths::Place::State.path(),
+        };
+        Some(self.file.parent()?.join(directory))
+    }
+
     fn merge(&self, text: &str, environment: &Environment<'_>) -> Result<Config, config::ConfigError> {
         let mut merged = Merged::builder()
             .add_source(Layer(defaults()))

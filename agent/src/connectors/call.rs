@@ -87,7 +87,13 @@ async fn route(
             Err(error) => Err(Failure::Host(error)),
         };
         match outcome {
-            Ok(body) => return Ok(body),
+            Ok(body) => {
+                // Looked at first: a flag that all calls write to would be fought over.
+                if !live.answered.load(Ordering::Relaxed) {
+                    live.answered.store(true, Ordering::Relaxed);
+                }
+                return Ok(body);
+            }
             Err(Failure::Deadline) => return Err(CallError::DeadlinePassed { sent: true }),
             // The host takes no calls any more: the driver is about to move the route on.
             Err(Failure::Host(HostCallError::Closed)) => moved_on(&live, call).await?,

@@ -41,7 +41,7 @@ mod starter;
 mod store;
 mod watch;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 
 pub use listing::{Detail, Listing, State, Transition};
@@ -93,6 +93,7 @@ impl Connectors {
         let histories = state_dir.join("history");
         let (dir, made) = (state_dir.clone(), histories.clone());
         let store = tokio::task::spawn_blocking(move || {
+            crate::os::create_private_dir(&dir)?;
             store::private_dir(&made)?;
             Store::open(&dir)
         });

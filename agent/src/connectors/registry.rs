@@ -91,6 +91,8 @@ pub(super) struct Live {
     pub(super) capacity: u32,
     /// Cancelled when the route has moved on.
     pub(super) retired: CancellationToken,
+    /// It has answered a call.
+    pub(super) answered: AtomicBool,
     /// Where an overdue call is told.
     pub(super) overdue: mpsc::Sender<Generation>,
 }

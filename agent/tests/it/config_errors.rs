@@ -88,7 +88,8 @@ fn port_in_use() {
     let home = home(&format!(
         "admin.enabled = false\n[dispatch]\nlisten = \"{address}\"\n"
     ));
-    let told = refused(&home, &home.run(&["run"])).replace(&address, "127.0.0.1:PORT");
+    let told =
+        refused(&home, &home.run(&["run", "--log-level", "error"])).replace(&address, "127.0.0.1:PORT");
     // How many carets there are depends on the port's length.
     insta::with_settings!({ filters => vec![(r"\^+", "^^^")] }, { insta::assert_snapshot!(told) });
 }

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The binary under test.
-pub const AGENT: &str = env!("CARGO_BIN_EXE_lumos-agent");
+pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_lumos-agent");
 
 /// A directory with an installation, removed when dropped.
-pub struct Home {
+pub(crate) struct Home {
     directory: tempfile::TempDir,
 }
 
 impl Home {
     /// What `init` makes.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Home::empty();
         let output = home
             .command(&["init", "--dir", "agent", "--host", "agent.example.com"])
@@ -24,29 +24,29 @@ impl Home {
     }
 
     /// An empty directory.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Home {
             directory: tempfile::Builder::new().prefix("lumos-it-").tempdir().unwrap(),
         }
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// A file of the installation.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join("agent").join(name)
     }
 
     /// Writes `agent.toml`: `lines`, with the paths of this installation before them where a section lacks them.
-    pub fn configure(&self, lines: &str) {
+    pub(crate) fn configure(&self, lines: &str) {
         std::fs::write(self.file("agent.toml"), lines).unwrap();
     }
 
     /// The agent with these arguments, in this directory, with a bare environment.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(AGENT);
         command.args(arguments).current_dir(self.path()).env_clear();
         for name in ["PATH", "SystemRoot", "TEMP", "LLVM_PROFILE_FILE"] {
@@ -58,7 +58,7 @@ impl Home {
     }
 
     /// Runs a command of the installation to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let config = self.file("agent.toml");
         self.command(arguments)
             .env("LUMOS_AGENT_CONFIG", config)
@@ -67,7 +67,7 @@ impl Home {
     }
 
     /// Standard output and error and the exit code as one text, with this directory's name taken out.
-    pub fn transcript(&self, output: &Output) -> String {
+    pub(crate) fn transcript(&self, output: &Output) -> String {
         let name = self.path().display().to_string();
         let part = |title: &str, bytes: &[u8]| match text(bytes).replace(&name, "DIR") {
             empty if empty.is_empty() => String::new(),
@@ -86,6 +86,6 @@ impl Home {
 }
 
 /// Bytes as text.
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

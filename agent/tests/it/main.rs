@@ -1,8 +1,10 @@
 //! The integration tests of the agent.
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cli;
 mod config_errors;
 mod home;
 mod hosting;
+#[cfg(unix)]
+mod running;
 mod support;

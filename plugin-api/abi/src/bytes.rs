@@ -81,17 +81,12 @@ mod tests {
 
     #[test]
     fn a_null_pointer_is_empty() {
+        let bytes = Bytes {
+            ptr: core::ptr::null(),
+            len: 7,
+        };
         // SAFETY: null is allowed, whatever the length says.
-        assert_eq!(
-            unsafe {
-                Bytes {
-                    ptr: core::ptr::null(),
-                    len: 7,
-                }
-                .as_slice()
-            },
-            b""
-        );
+        assert_eq!(unsafe { bytes.as_slice() }, b"");
         // SAFETY: EMPTY is null.
         assert_eq!(unsafe { Bytes::EMPTY.as_str() }, Ok(""));
     }

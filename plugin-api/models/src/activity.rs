@@ -41,7 +41,6 @@ pub struct GetLastActivity {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastActivityData {
     /// The account's id in the app.
-    #[schemars(extend("x-semantic" = "account-id"))]
     pub account_id: String,
     /// What it did: an [`ActivityEventType`], or a word of the connector's own.
     pub event_type: String,

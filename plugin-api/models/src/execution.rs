@@ -1,6 +1,8 @@
 //! What a write did, for the record.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -29,7 +31,7 @@ pub enum NoopEffectReason {
 }
 
 /// The change that a write made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Effect {
@@ -37,4 +39,54 @@ pub enum Effect {
     Updated,
     Deleted,
     Noop { reason: NoopEffectReason },
+}
+
+impl JsonSchema for Effect {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Effect".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let variants = [
+            generator.subschema_for::<CreatedEffect>(),
+            generator.subschema_for::<UpdatedEffect>(),
+            generator.subschema_for::<DeletedEffect>(),
+            generator.subschema_for::<NoopEffect>(),
+        ];
+        schemars::json_schema!({ "anyOf": variants })
+    }
+}
+
+/// The API describes each variant of [`Effect`] as a model of its own; these exist for their schemas only.
+macro_rules! effects {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal { $($field:tt)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(JsonSchema)]
+            #[allow(dead_code)]
+            struct $name {
+                #[schemars(default, extend("default" = $kind))]
+                kind: String,
+                $($field)*
+            }
+        )*
+    };
+}
+
+effects! {
+    /// Something was created.
+    CreatedEffect = "created" {}
+    /// Something was changed.
+    UpdatedEffect = "updated" {}
+    /// Something was removed.
+    DeletedEffect = "deleted" {}
+    /// Nothing had to be done.
+    NoopEffect = "noop" {
+        /// Why.
+        reason: NoopEffectReason,
+    }
 }

@@ -98,6 +98,7 @@ pub enum ProbeCheckSource {
 /// An item that a check saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 #[allow(missing_docs)]
 pub enum ProbeSample {
     Account(ProbeSampleAccount),

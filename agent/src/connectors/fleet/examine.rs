@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::connectors::artifact::Artifact;
+use crate::connectors::driver::turn;
 use crate::connectors::intake::{self, Owners, Refusal, Taken};
 use crate::connectors::memory::Remembered;
 use crate::connectors::settings::{pinned, pinned_by_anyone};
@@ -24,6 +25,8 @@ pub(super) struct Examiner {
     pub(super) store: Store,
     pub(super) starter: Starter,
     pub(super) starts: Arc<Semaphore>,
+    /// Files that may be copied at the same time.
+    pub(super) takes: Arc<Semaphore>,
 }
 
 /// What came of it.
@@ -103,6 +106,7 @@ impl Examiner {
 
     async fn take(&self, file: &str) -> Result<Taken, Refusal> {
         let (this, file) = (self.clone(), file.to_owned());
+        let _turn = self.takes.acquire().await.ok();
         let taken = tokio::task::spawn_blocking(move || {
             intake::take(&this.directory, &file, &this.owners, &this.store)
         });
@@ -117,11 +121,7 @@ impl Examiner {
         if let Some(manifest) = self.store.manifest(taken.sha256) {
             return Ok(manifest);
         }
-        let turn = self
-            .starts
-            .acquire()
-            .await
-            .expect("the semaphore of starts is never closed");
+        let turn = turn(&self.starts).await;
         let inspected = self.starter.inspect(&taken.library).await;
         drop(turn);
         let manifest = inspected.map_err(|error| match error {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,9 @@ mod files;
 use examine::{Examiner, Finding};
 use files::FileState;
 
+/// Files that are copied at the same time.
+const TAKES: usize = 4;
+
 /// The parts that outlive every file.
 pub(super) struct Parts {
     pub(super) config: watch::Receiver<Arc<Config>>,
@@ -52,6 +55,7 @@ struct Fleet {
     drivers: BTreeMap<AppId, (Arc<Entry>, watch::Sender<Desired>)>,
     jobs: JoinSet<Finding>,
     tickets: u64,
+    takes: Arc<Semaphore>,
     remembered: Files,
     saved: Option<Files>,
     stored: HashSet<Sha256>,
@@ -77,6 +81,7 @@ pub(super) async fn run(mut parts: Parts, mut reports: mpsc::Receiver<Report>, s
         drivers: BTreeMap::new(),
         jobs: JoinSet::new(),
         tickets: 0,
+        takes: Arc::new(Semaphore::new(TAKES)),
         saved: Some(remembered.clone()),
         remembered,
         stored: HashSet::new(),
@@ -169,6 +174,7 @@ impl Fleet {
             store: self.parts.store.clone(),
             starter: self.parts.surroundings.starter.clone(),
             starts: Arc::clone(&self.parts.surroundings.starts),
+            takes: Arc::clone(&self.takes),
         };
         self.jobs
             .spawn(examiner.examine(name, self.tickets, bound, remembered));

@@ -13,6 +13,7 @@ use sha2::Digest;
 
 use super::store::Store;
 use crate::domain::Sha256;
+use crate::os;
 
 mod elf;
 mod open;
@@ -20,7 +21,7 @@ mod pe;
 mod trust;
 mod verify;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 pub(super) mod tests;
 
 pub(super) use trust::Owners;
@@ -59,11 +60,11 @@ pub(super) struct Taken {
 /// See [`Refusal`].
 pub(super) fn take(directory: &Path, name: &str, owners: &Owners, store: &Store) -> Result<Taken, Refusal> {
     let mut source = open::open(directory, name, owners)?;
-    let before = source_facts(&source)?;
+    let before = stamp(&source)?;
     let copy = store.fresh().map_err(|error| disk(&error))?;
     let mut target = copy.as_file();
     let (sha256, size) = copy_bytes(&mut source, &mut target)?;
-    let after = source_facts(&source)?;
+    let after = stamp(&source)?;
     if before != after {
         return Err(Refusal::Changing);
     }
@@ -78,9 +79,10 @@ pub(super) fn take(directory: &Path, name: &str, owners: &Owners, store: &Store)
     Ok(Taken { sha256, library })
 }
 
-fn source_facts(source: &std::fs::File) -> Result<super::watch::Facts, Refusal> {
-    let metadata = source.metadata().map_err(|error| unreadable(&error))?;
-    Ok(super::watch::facts(&metadata))
+fn stamp(source: &std::fs::File) -> Result<os::Stamp, Refusal> {
+    os::file_facts(source)
+        .map(|facts| facts.stamp)
+        .map_err(|error| unreadable(&error))
 }
 
 fn copy_bytes(source: &mut impl Read, target: &mut impl Write) -> Result<(Sha256, u64), Refusal> {

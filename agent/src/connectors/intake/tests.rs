@@ -1,4 +1,5 @@
 //! What is taken and what is refused, on real files.
+#![cfg(unix)]
 
 use std::fs;
 use std::io::Write;
@@ -49,7 +50,7 @@ fn place() -> Place {
         store: Store::open(dir.path()).unwrap(),
         connectors,
         _dir: dir,
-        owners: Owners::only(&[0, rustix::process::geteuid().as_raw()]),
+        owners: Owners::only(&[os::Owner::User(0), os::current_owner()]),
     }
 }
 
@@ -162,10 +163,10 @@ mod unix {
     fn owners_count() {
         let place = place();
         let path = place.put("a.so", &library(b"x"));
-        let stranger = Owners::only(&[0x7FFF_0000]);
+        let stranger = Owners::only(&[os::Owner::User(0x7FFF_0000)]);
         let refusal = take(&place.connectors, "a.so", &stranger, &place.store).unwrap_err();
         assert!(matches!(refusal, Refusal::Surroundings(_)), "{refusal}");
-        if rustix::process::geteuid().is_root() {
+        if os::current_user_is_privileged() {
             std::os::unix::fs::chown(path, Some(54321), None).unwrap();
             let text = place.refusal("a.so");
             assert!(

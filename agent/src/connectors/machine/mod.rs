@@ -15,7 +15,8 @@
 //! (removal, switching off, shutdown) may leave two draining.
 //!
 //! `wanted` is the file's content; `good` is the last content that served without dying early. While `wanted` cannot
-//! serve, `good` does.
+//! serve, `good` does, unless `wanted` has answered callers before: they must not see an older version in between. That it
+//! does see one is for a build that was given up, rolled back after three early deaths.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use super::artifact::Artifact;
 use super::listing::State;
 use crate::domain::{Generation, Sha256};
 
+mod handlers;
 mod lane;
 #[cfg(test)]
 mod tests;
@@ -77,6 +79,8 @@ pub(super) enum Event {
     HostGone {
         generation: Generation,
         reason: String,
+        /// Whether it ever answered a call.
+        answered: bool,
     },
     /// A call overstayed the connector's timeout, and its cancellation.
     Overdue(Generation),
@@ -147,6 +151,8 @@ pub(super) struct Machine {
     /// The serving generation is to be replaced even though its content is the wanted one.
     renew: bool,
     verdict: Verdict,
+    /// Callers have had answers of the wanted content: an older one must not stand in for it.
+    answered: bool,
     wanted: Option<Arc<Artifact>>,
     good: Option<Arc<Artifact>>,
     wanted_lane: Lane,
@@ -167,6 +173,7 @@ impl Machine {
             shutdown: false,
             renew: false,
             verdict: Verdict::Open,
+            answered: false,
             wanted: None,
             good: None,
             wanted_lane: Lane::default(),
@@ -194,7 +201,11 @@ impl Machine {
                 refused,
                 reason,
             } => self.on_start_failed(generation, refused, reason, jitter, &mut out),
-            Event::HostGone { generation, reason } => self.on_gone(generation, &reason, jitter, &mut out),
+            Event::HostGone {
+                generation,
+                reason,
+                answered,
+            } => self.on_gone(generation, &reason, answered, jitter, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),
@@ -279,249 +290,6 @@ impl Machine {
         self.shutdown || !self.enabled || self.wanted.is_none()
     }
 
-    fn on_candidate(&mut self, artifact: Arc<Artifact>, out: &mut Vec<Action>) {
-        let same = self
-            .wanted
-            .as_ref()
-            .is_some_and(|wanted| wanted.sha256 == artifact.sha256);
-        self.wanted = Some(artifact);
-        if !same {
-            self.reopen(out);
-        }
-    }
-
-    /// Forgets what was held against the wanted content.
-    fn reopen(&mut self, out: &mut Vec<Action>) {
-        self.verdict = Verdict::Open;
-        if self.wanted_lane.reset() {
-            out.push(Action::Disarm(Timer::Retry(Role::Wanted)));
-        }
-    }
-
-    fn on_removed(&mut self, out: &mut Vec<Action>) {
-        self.wanted = None;
-        self.good = None;
-        self.stop(Grace::Calls, "the file was removed", out);
-    }
-
-    fn on_enabled(&mut self, enabled: bool, out: &mut Vec<Action>) {
-        if enabled == self.enabled {
-            return;
-        }
-        self.enabled = enabled;
-        if enabled {
-            self.reopen(out);
-        } else {
-            self.stop(Grace::Calls, "switched off in the configuration", out);
-        }
-    }
-
-    fn on_settings(&mut self, out: &mut Vec<Action>) {
-        if self.stopping() {
-            return;
-        }
-        self.reopen(out);
-        self.renew = self.serving.is_some();
-        self.abandon_start("the settings were changed", out);
-    }
-
-    fn on_shutdown(&mut self, out: &mut Vec<Action>) {
-        if !self.shutdown {
-            self.shutdown = true;
-            self.stop(Grace::Shutdown, "the agent is shutting down", out);
-        }
-    }
-
-    fn on_ready(&mut self, generation: Generation, out: &mut Vec<Action>) {
-        let Some(new) = self.starting.take_if(|live| live.generation == generation) else {
-            return;
-        };
-        out.push(Action::Route(generation));
-        self.renew = false;
-        if self
-            .lane_of(new.artifact.sha256)
-            .is_none_or(|lane| lane.failures == 0)
-            && self.is_wanted(new.artifact.sha256)
-        {
-            self.last_error = None;
-        }
-        note(
-            out,
-            &new,
-            State::Ready,
-            &format!("serves version {}", new.artifact.manifest.version),
-        );
-        let old = self.serving.replace(new);
-        out.push(Action::Arm(Timer::Probation, PROBATION));
-        out.push(Action::Arm(Timer::Health, HEALTH));
-        if let Some(old) = old {
-            self.retire(old, generation, out);
-        }
-    }
-
-    fn retire(&mut self, old: Live, successor: Generation, out: &mut Vec<Action>) {
-        let died_early = self
-            .lane_of(old.artifact.sha256)
-            .is_some_and(|lane| lane.early_deaths > 0);
-        if !died_early {
-            self.good = Some(Arc::clone(&old.artifact));
-        }
-        if old.wedged {
-            out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
-        }
-        note(
-            out,
-            &old,
-            State::Draining,
-            &format!("replaced by generation {successor}"),
-        );
-        out.push(Action::Drain(old.generation, Grace::Calls));
-        self.draining.push(old);
-    }
-
-    fn on_start_failed(
-        &mut self,
-        generation: Generation,
-        refused: bool,
-        reason: String,
-        jitter: f64,
-        out: &mut Vec<Action>,
-    ) {
-        let Some(failed) = self.starting.take_if(|live| live.generation == generation) else {
-            return;
-        };
-        let wanted = self.is_wanted(failed.artifact.sha256);
-        let state = match (refused, wanted) {
-            (true, true) => {
-                self.verdict = Verdict::Refused;
-                State::Refused
-            }
-            (true, false) => {
-                self.good = None;
-                State::Refused
-            }
-            (false, _) => self.fail(failed.artifact.sha256, jitter, out),
-        };
-        note(out, &failed, state, &reason);
-        self.last_error = Some(reason);
-        self.last_tried = Some(failed);
-    }
-
-    fn on_gone(&mut self, generation: Generation, reason: &str, jitter: f64, out: &mut Vec<Action>) {
-        if let Some(at) = self
-            .draining
-            .iter()
-            .position(|live| live.generation == generation)
-        {
-            let gone = self.draining.remove(at);
-            out.push(Action::Disarm(Timer::Siblings));
-            note(out, &gone, State::Stopped, reason);
-            return;
-        }
-        let Some(dead) = self.serving.take_if(|live| live.generation == generation) else {
-            return;
-        };
-        out.push(Action::Unroute);
-        out.push(Action::Disarm(Timer::Probation));
-        out.push(Action::Disarm(Timer::Health));
-        self.renew = false;
-        self.last_error = Some(format!("its host ended: {reason}"));
-        if let Some(lane) = self.lane_mut(dead.artifact.sha256) {
-            lane.died(!dead.proven);
-        }
-        let state = self.fail(dead.artifact.sha256, jitter, out);
-        note(out, &dead, state, &format!("the host ended: {reason}"));
-        self.consider_rollback(&dead, out);
-        self.last_tried = Some(dead);
-    }
-
-    fn consider_rollback(&mut self, dead: &Live, out: &mut Vec<Action>) {
-        let spare = self
-            .good
-            .as_ref()
-            .filter(|good| good.sha256 != dead.artifact.sha256);
-        if !self.is_wanted(dead.artifact.sha256) || self.wanted_lane.early_deaths < EARLY_DEATHS {
-            return;
-        }
-        let Some(spare) = spare else { return };
-        let reason = format!(
-            "version {} ended {EARLY_DEATHS} times within {} s of its start; version {} serves again until a new file comes",
-            dead.artifact.manifest.version,
-            PROBATION.as_secs(),
-            spare.manifest.version
-        );
-        self.verdict = Verdict::RolledBack;
-        if self.wanted_lane.stop_waiting() {
-            out.push(Action::Disarm(Timer::Retry(Role::Wanted)));
-        }
-        note(out, dead, State::Quarantined, &reason);
-        self.last_error = Some(reason);
-    }
-
-    fn on_overdue(&mut self, generation: Generation, out: &mut Vec<Action>) {
-        if let Some(live) = self.serving.as_mut().filter(|live| live.generation == generation) {
-            if live.wedged {
-                return;
-            }
-            live.wedged = true;
-            self.renew = true;
-            let reason = "a call did not end within the connector's timeout nor when it was cancelled; a fresh host takes over";
-            note(out, live, State::Ready, reason);
-            self.last_error = Some(reason.to_owned());
-            if !self.draining.is_empty() {
-                out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
-            }
-        } else if let Some(live) = self
-            .draining
-            .iter_mut()
-            .find(|live| live.generation == generation)
-        {
-            if !live.wedged {
-                live.wedged = true;
-                out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
-            }
-        }
-    }
-
-    fn on_timer(&mut self, timer: Timer, out: &mut Vec<Action>) {
-        match timer {
-            Timer::Retry(Role::Wanted) => {
-                self.wanted_lane.stop_waiting();
-            }
-            Timer::Retry(Role::Good) => {
-                self.good_lane.stop_waiting();
-            }
-            Timer::Probation => self.on_proven(),
-            Timer::Health => self.on_healthy(),
-            Timer::Siblings => {
-                for live in &self.draining {
-                    out.push(Action::Kill(live.generation, "calls were overdue"));
-                }
-            }
-        }
-    }
-
-    fn on_proven(&mut self) {
-        let Some(live) = self.serving.as_mut() else { return };
-        live.proven = true;
-        let artifact = Arc::clone(&live.artifact);
-        if let Some(lane) = self.lane_mut(artifact.sha256) {
-            lane.early_deaths = 0;
-        }
-    }
-
-    fn on_healthy(&mut self) {
-        let Some(sha256) = self.serving.as_ref().map(|live| live.artifact.sha256) else {
-            return;
-        };
-        if let Some(lane) = self.lane_mut(sha256) {
-            lane.failures = 0;
-        }
-        if self.is_wanted(sha256) {
-            self.last_error = None;
-        }
-    }
-
     /// Counts a failure of `sha256` and arms its retry. Gives the state that this means.
     fn fail(&mut self, sha256: Sha256, jitter: f64, out: &mut Vec<Action>) -> State {
         let role = if self.is_wanted(sha256) {
@@ -597,7 +365,8 @@ impl Machine {
         if self.verdict == Verdict::Open && self.wanted_lane.waiting().is_none() {
             return Some(wanted);
         }
-        if self.serving.is_some() || self.good_lane.waiting().is_some() {
+        let stand_in = self.verdict != Verdict::Open || !self.answered;
+        if !stand_in || self.serving.is_some() || self.good_lane.waiting().is_some() {
             return None;
         }
         self.good.as_ref().filter(|good| good.sha256 != wanted.sha256)

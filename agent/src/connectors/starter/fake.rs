@@ -213,10 +213,10 @@ impl FakeCall {
                 let mut cancelled = self.cancelled.subscribe();
                 drop(cancelled.wait_for(|cancelled| *cancelled).await);
             }
-            Some("stuck") => std::future::pending().await,
+            Some("stuck") => std::future::pending::<()>().await,
             Some("die") => {
                 self.host.die("killed by signal 11 (SIGSEGV)");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             _ => {
                 if let Some(until) = self.until {

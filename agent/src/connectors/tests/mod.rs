@@ -1,4 +1,5 @@
 //! The connectors as a whole over a real file system: everything but the processes.
+#![cfg(unix)]
 
 mod calls;
 mod files;

@@ -20,7 +20,6 @@ mod scan;
 mod settle;
 
 pub(super) use names::{Name, classify, stem};
-pub(super) use scan::{Facts, facts};
 pub(super) use settle::Change;
 
 use self::notify::Hints;
@@ -69,8 +68,13 @@ pub(super) async fn run(
     let mut settle = Settle::default();
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
     loop {
-        hints = renew(hints).await;
-        let report = look(&options.directory, &mut settle).await;
+        // A dead network mount may hold up a look for ever; that must not hold up the end.
+        let looked = tokio::select! {
+            () = stop.cancelled() => return,
+            looked = look(&options.directory, hints, &mut settle) => looked,
+        };
+        let report;
+        (hints, report) = looked;
         let pause = if hints.working() || !options.hints {
             options.rescan_interval
         } else {
@@ -114,22 +118,19 @@ pub(super) async fn run(
     }
 }
 
-async fn renew(mut hints: Hints) -> Hints {
-    let renewed = tokio::task::spawn_blocking(move || {
-        hints.renew();
-        hints
-    });
-    renewed.await.expect("making a watch does not panic")
-}
-
-async fn look(directory: &Path, settle: &mut Settle) -> Report {
+async fn look(directory: &Path, mut hints: Hints, settle: &mut Settle) -> (Hints, Report) {
     let path = directory.to_owned();
-    let listed = tokio::task::spawn_blocking(move || scan::scan(&path)).await;
-    match listed.expect("listing does not panic") {
+    let looking = tokio::task::spawn_blocking(move || {
+        hints.renew();
+        (hints, scan::scan(&path))
+    });
+    let (hints, listed) = looking.await.expect("looking does not panic");
+    let report = match listed {
         Ok(listing) => Report::Looked(settle.observe(&listing, Instant::now())),
         Err(error) => Report::Failed(format!(
             "the connectors directory {} cannot be listed: {error}; what was loaded from it goes on serving",
             directory.display()
         )),
-    }
+    };
+    (hints, report)
 }

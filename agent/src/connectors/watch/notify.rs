@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
+
+use crate::os;
 
 /// A watch on one directory, which is made anew when the directory is replaced.
 pub(super) struct Hints {
@@ -15,7 +18,8 @@ pub(super) struct Hints {
     complained: bool,
 }
 
-type Identity = super::scan::Facts;
+/// Device and inode; times and size are left out, since they change with every file.
+type Identity = (u64, u64);
 
 impl Hints {
     /// Watches `directory`; where `enabled` is false there are no hints at all.
@@ -74,19 +78,31 @@ impl Hints {
 
     fn watch(&self) -> notify::Result<RecommendedWatcher> {
         let hint = Arc::clone(&self.hint);
-        // An error, an overflow of the queue included, is a hint too: the listing that follows finds out.
-        let mut watcher =
-            notify::recommended_watcher(move |_: notify::Result<notify::Event>| hint.notify_one())?;
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if matters(&event) {
+                hint.notify_one();
+            }
+        })?;
         watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     }
 }
 
-/// Device and inode; times and size are left out, since they change with every file.
+/// Whether a look is worth while. Reading is not (the look itself reads); an error is, an overflow of the queue included,
+/// since the listing that follows finds out.
+fn matters(event: &notify::Result<Event>) -> bool {
+    match event {
+        Ok(event) => match event.kind {
+            EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+            _ => true,
+        },
+        Err(_) => true,
+    }
+}
+
 fn identity(directory: &Path) -> Option<Identity> {
-    std::fs::metadata(directory)
-        .ok()
-        .map(|metadata| super::scan::facts(&metadata).place())
+    let facts = os::path_facts(&directory.canonicalize().ok()?).ok()?;
+    Some((facts.stamp.device, facts.stamp.inode))
 }
 
 /// File systems whose changes made elsewhere never become events here.
@@ -107,4 +123,33 @@ fn on_network(directory: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn on_network(_directory: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::CreateKind;
+
+    use super::*;
+
+    #[test]
+    fn a_look_is_no_reason_to_look_again() {
+        for access in [
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Read,
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert!(!matters(&Ok(Event::new(EventKind::Access(access)))));
+        }
+        for kind in [
+            EventKind::Create(CreateKind::Any),
+            EventKind::Any,
+            EventKind::Other,
+        ] {
+            assert!(matters(&Ok(Event::new(kind))));
+        }
+        assert!(matters(&Ok(Event::new(EventKind::Access(AccessKind::Close(
+            AccessMode::Write
+        ))))));
+        assert!(matters(&Err(notify::Error::generic("overflow"))));
+    }
 }

@@ -5,33 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::names::{self, Name};
+use crate::os::{self, Stamp};
 
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::connectors) struct Facts {
-    size: u64,
-    /// Nanoseconds; on Windows in the file system's own unit.
-    modified: i128,
-    changed: i128,
-    device: u64,
-    inode: u64,
-}
-
-#[cfg(test)]
-impl Facts {
-    pub(super) fn fake(size: u64, modified: i128) -> Self {
-        Facts {
-            size,
-            modified,
-            changed: modified,
-            device: 1,
-            inode: 1,
-        }
-    }
-}
-
-/// The names that count, with their facts.
-pub(super) type Listing = BTreeMap<String, Facts>;
+/// The names that count, with what tells one state of a file from another.
+pub(super) type Listing = BTreeMap<String, Stamp>;
 
 /// Lists `directory`, without following links.
 ///
@@ -47,9 +24,9 @@ pub(super) fn scan(directory: &Path) -> io::Result<Listing> {
         if names::classify(&name) == Name::Ignored {
             continue;
         }
-        match entry.metadata() {
-            Ok(metadata) => {
-                listing.insert(name, facts(&metadata));
+        match os::path_facts(&entry.path()) {
+            Ok(facts) => {
+                listing.insert(name, facts.stamp);
             }
             // Gone since it was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -57,42 +34,4 @@ pub(super) fn scan(directory: &Path) -> io::Result<Listing> {
         }
     }
     Ok(listing)
-}
-
-#[cfg(unix)]
-pub(in crate::connectors) fn facts(metadata: &std::fs::Metadata) -> Facts {
-    use std::os::unix::fs::MetadataExt;
-    let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    Facts {
-        size: metadata.size(),
-        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-        device: metadata.dev(),
-        inode: metadata.ino(),
-    }
-}
-
-/// Windows gives no change time and no file id without opening the file; the creation time tells a replaced file apart.
-#[cfg(windows)]
-pub(in crate::connectors) fn facts(metadata: &std::fs::Metadata) -> Facts {
-    use std::os::windows::fs::MetadataExt;
-    Facts {
-        size: metadata.file_size(),
-        modified: i128::from(metadata.last_write_time()),
-        changed: i128::from(metadata.creation_time()),
-        device: 0,
-        inode: 0,
-    }
-}
-
-impl Facts {
-    /// The same with nothing but the place: what tells a directory from the one that replaced it.
-    pub(super) fn place(self) -> Self {
-        Facts {
-            size: 0,
-            modified: 0,
-            changed: 0,
-            ..self
-        }
-    }
 }

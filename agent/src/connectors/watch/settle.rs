@@ -1,6 +1,6 @@
 //! When a file is complete enough to be looked at, and when it is really gone. Pure: the caller brings listings and time.
 //!
-//! A file is settled once two looks at least [`QUIET`] apart found the same facts; it is reported once for these facts.
+//! A file is settled once two looks at least [`QUIET`] apart found the same stamp; it is reported once for this stamp.
 //! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::scan::{Facts, Listing};
+use super::scan::Listing;
+use crate::os::Stamp;
 
 /// How long a file must not change.
 pub(super) const QUIET: Duration = Duration::from_millis(300);
@@ -26,10 +27,10 @@ pub(in crate::connectors) enum Change {
 
 #[derive(Debug)]
 struct Entry {
-    facts: Facts,
-    /// Since when it has these facts.
+    stamp: Stamp,
+    /// Since when it has this stamp.
     since: Instant,
-    reported: Option<Facts>,
+    reported: Option<Stamp>,
     /// To be reported at the next look, whenever that is.
     again: bool,
     missing_since: Option<Instant>,
@@ -56,17 +57,17 @@ impl Settle {
             }
             !gone
         });
-        for (name, facts) in listing {
-            self.observe_file(name, *facts, now, &mut changes);
+        for (name, stamp) in listing {
+            self.observe_file(name, *stamp, now, &mut changes);
         }
         changes
     }
 
-    fn observe_file(&mut self, name: &str, facts: Facts, now: Instant, changes: &mut Vec<Change>) {
+    fn observe_file(&mut self, name: &str, stamp: Stamp, now: Instant, changes: &mut Vec<Change>) {
         let Some(entry) = self.entries.get_mut(name) else {
             changes.push(Change::Seen(name.to_owned()));
             let entry = Entry {
-                facts,
+                stamp,
                 since: now,
                 reported: None,
                 again: false,
@@ -76,13 +77,13 @@ impl Settle {
             return;
         };
         entry.missing_since = None;
-        if entry.facts != facts {
-            entry.facts = facts;
+        if entry.stamp != stamp {
+            entry.stamp = stamp;
             entry.since = now;
         }
-        let fresh = entry.again || entry.reported != Some(facts);
+        let fresh = entry.again || entry.reported != Some(stamp);
         if fresh && now.duration_since(entry.since) >= QUIET {
-            entry.reported = Some(facts);
+            entry.reported = Some(stamp);
             entry.again = false;
             changes.push(Change::Settled(name.to_owned()));
         }
@@ -100,7 +101,7 @@ impl Settle {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let due = |entry: &Entry| match entry.missing_since {
             Some(since) => Some(since + QUIET),
-            None if entry.reported != Some(entry.facts) => Some(entry.since + QUIET),
+            None if entry.reported != Some(entry.stamp) => Some(entry.since + QUIET),
             None => None,
         };
         self.entries.values().filter_map(due).min()
@@ -115,10 +116,20 @@ mod tests {
 
     const STEP: Duration = Duration::from_millis(100);
 
+    fn stamp(size: u64, modified: i128) -> Stamp {
+        Stamp {
+            size,
+            modified,
+            changed: modified,
+            device: 1,
+            inode: 1,
+        }
+    }
+
     fn listing(files: &[(&str, u64)]) -> Listing {
         files
             .iter()
-            .map(|(name, size)| ((*name).to_owned(), Facts::fake(*size, 0)))
+            .map(|(name, size)| ((*name).to_owned(), stamp(*size, 0)))
             .collect()
     }
 
@@ -181,7 +192,7 @@ mod tests {
             let quiet = std::iter::repeat_n((last.clone(), 300), 3);
             for (files, pause) in history.into_iter().chain(quiet) {
                 now += Duration::from_millis(pause);
-                let listed = files.iter().map(|(name, size)| (name.clone(), Facts::fake(*size, 0))).collect();
+                let listed = files.iter().map(|(name, size)| (name.clone(), stamp(*size, 0))).collect();
                 for change in settle.observe(&listed, now) {
                     match change {
                         Change::Seen(name) => prop_assert!(known.insert(name, None).is_none()),

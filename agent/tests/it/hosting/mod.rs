@@ -86,7 +86,7 @@ fn call(capability: &str, body: impl Into<Bytes>) -> Call {
         body: body.into(),
         deadline: tokio::time::Instant::now() + LONG,
         traceparent: None,
-        observability: std::sync::Arc::from([]),
+        observability: Arc::from([]),
         secrets: Arc::new([]),
     }
 }

@@ -9,7 +9,7 @@ type Builds = Mutex<HashMap<String, Arc<OnceLock<PathBuf>>>>;
 static BUILDS: LazyLock<Builds> = LazyLock::new(Builds::default);
 
 /// The library made of `tests/fixtures/{source}.c` with `-D` `defines`.
-pub fn connector(source: &str, defines: &[&str]) -> PathBuf {
+pub(crate) fn connector(source: &str, defines: &[&str]) -> PathBuf {
     let name = [source]
         .iter()
         .chain(defines)

@@ -1,3 +1,3 @@
 //! What several tests need.
 
-pub mod cc;
+pub(crate) mod cc;

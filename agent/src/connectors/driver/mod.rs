@@ -4,12 +4,12 @@
 //! publishes its route and status in the connector's [`Entry`].
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,11 @@ use super::settings::Effective;
 use super::starter::{AnyHost, Starter, Up, Wanted};
 use crate::domain::Generation;
 use crate::hosting::{Exit, StartError};
+
+/// The longest that a start waits for others to end.
+const TURN: Duration = Duration::from_secs(2);
+/// What a host may take beyond the grace to quiesce and end.
+const KILL_SLACK: Duration = Duration::from_secs(5);
 
 /// What the fleet wants of a connector.
 #[derive(Debug, Clone)]
@@ -46,6 +51,8 @@ pub(super) struct Surroundings {
     /// Hosts that may start at the same time.
     pub(super) starts: Arc<Semaphore>,
 }
+
+mod report;
 
 enum Done {
     Started(Generation, Box<Result<Up, StartError>>),
@@ -165,6 +172,7 @@ impl Driver {
         }
         if new.shutdown && !old.shutdown {
             self.step(Event::Shutdown).await;
+            self.hasten();
         } else if new.candidate != old.candidate {
             let event = new.candidate.map_or(Event::Removed, Event::Candidate);
             self.step(event).await;
@@ -192,13 +200,19 @@ impl Driver {
         match done {
             Ok((_, Done::Started(generation, result))) => self.started(generation, *result).await,
             Ok((_, Done::Gone(generation, exit))) => {
-                self.hosts.remove(&generation);
+                let live = self.hosts.remove(&generation);
+                let answered = live.is_some_and(|live| live.answered.load(Ordering::Relaxed));
                 self.surroundings
                     .shared
                     .metrics
                     .host_exited(&self.entry.app_id, exit.expected);
                 let reason = exit.reason;
-                self.step(Event::HostGone { generation, reason }).await;
+                self.step(Event::HostGone {
+                    generation,
+                    reason,
+                    answered,
+                })
+                .await;
             }
             Ok((_, Done::Drained)) => {}
             Err(error) => {
@@ -253,6 +267,7 @@ impl Driver {
             slots: Arc::new(Semaphore::new(capacity as usize)),
             capacity,
             retired: CancellationToken::new(),
+            answered: AtomicBool::new(false),
             overdue: self.overdue.clone(),
         }
     }
@@ -306,10 +321,7 @@ impl Driver {
             Arc::clone(&self.surroundings.starts),
         );
         let handle = self.tasks.spawn(async move {
-            let turn = starts
-                .acquire()
-                .await
-                .expect("the semaphore of starts is never closed");
+            let turn = turn(&starts).await;
             let result = starter.start(wanted).await;
             drop(turn);
             Done::Started(generation, Box::new(result))
@@ -331,15 +343,12 @@ impl Driver {
             host.drain(grace).await;
             Done::Drained
         });
-        if self.desired.shutdown {
-            self.hasten(generation);
-        }
     }
 
-    /// At shutdown, whatever drained before ends within the grace too.
-    fn hasten(&mut self, except: Generation) {
-        let grace = self.settings.shutdown_grace;
-        for (_, live) in self.hosts.iter().filter(|(generation, _)| **generation != except) {
+    /// At shutdown no host outlives the grace, whatever it was draining for.
+    fn hasten(&mut self) {
+        let grace = self.settings.shutdown_grace + KILL_SLACK;
+        for live in self.hosts.values() {
             let host = live.host.clone();
             self.tasks.spawn(async move {
                 if tokio::time::timeout(grace, host.exited()).await.is_err() {
@@ -358,122 +367,6 @@ impl Driver {
             live.host.kill(reason);
         }
     }
-
-    /// Where calls go while nothing serves.
-    fn down(&self) -> Route {
-        if self.desired.shutdown {
-            return Route::Draining;
-        }
-        let state = self.machine.state();
-        match state {
-            State::Draining if self.machine.wanted().is_none() => Route::Gone,
-            State::Stopped if self.settings.enabled => Route::Gone,
-            _ => Route::Down {
-                state,
-                reason: reason_text(state).to_owned(),
-                until: Instant::now() + self.retry_after(),
-            },
-        }
-    }
-
-    fn retry_after(&self) -> Duration {
-        let retries = self
-            .timers
-            .iter()
-            .filter(|(timer, _)| matches!(timer, Timer::Retry(_)));
-        let next = retries
-            .map(|(_, at)| at.saturating_duration_since(Instant::now()))
-            .min();
-        next.unwrap_or(Duration::from_secs(2))
-    }
-
-    /// Brings route, status and last good up to date with the machine.
-    fn publish(&mut self) {
-        if self.machine.serving().is_none() {
-            self.entry.reroute(self.down());
-        }
-        let state = self.machine.state();
-        if self.since.0 != state {
-            self.since = (state, Timestamp::now());
-        }
-        let shown = self.machine.shown();
-        let live = self
-            .machine
-            .serving()
-            .and_then(|(generation, _)| self.hosts.get(&generation));
-        let wanted = self.machine.wanted();
-        let status = Status {
-            state,
-            since: self.since.1,
-            version: shown.map(|(_, artifact)| artifact.manifest.version.to_string()),
-            generation: shown.map(|(generation, _)| generation),
-            sha256: shown.map(|(_, artifact)| artifact.sha256),
-            last_error: self
-                .desired
-                .trouble
-                .clone()
-                .or_else(|| self.machine.last_error().map(str::to_owned)),
-            capabilities: live
-                .map(|live| live.about.capabilities.clone())
-                .unwrap_or_default(),
-            file: wanted.map(|artifact| artifact.file.to_string()),
-            isolation: self.settings.isolation,
-            pid: live.map(|live| live.host.pid()),
-        };
-        self.entry.status.store(Arc::new(status));
-        self.entry
-            .finished
-            .store(self.machine.finished(), Ordering::Release);
-        self.entry.last_good.store(self.machine.last_good().cloned());
-        self.surroundings.shared.changed.notify_one();
-    }
-
-    /// Logs the transitions and appends them to the history, after everything urgent was done.
-    async fn record(&mut self, notes: Vec<Note>) {
-        if notes.is_empty() {
-            return;
-        }
-        let at = Timestamp::now();
-        let file = self
-            .desired
-            .candidate
-            .as_ref()
-            .map(|artifact| artifact.file.to_string());
-        for note in &notes {
-            log(&self.entry, file.as_deref().unwrap_or_default(), note);
-        }
-        let entry = Arc::clone(&self.entry);
-        let written = tokio::task::spawn_blocking(move || {
-            let mut history = entry.history.lock().unwrap_or_else(PoisonError::into_inner);
-            notes.into_iter().try_for_each(|note| {
-                history.append(Transition {
-                    at,
-                    generation: note.generation,
-                    state: note.state,
-                    reason: note.reason,
-                    sha256: note.sha256,
-                })
-            })
-        });
-        if let Ok(Err(error)) = written.await {
-            let app_id = &self.entry.app_id;
-            tracing::warn!(%app_id, reason = %error, "the history cannot be written; check the state directory");
-        }
-    }
-}
-
-fn log(entry: &Entry, file: &str, note: &Note) {
-    let app_id = &entry.app_id;
-    let (generation, state) = (
-        note.generation.map(|generation| generation.0),
-        state_text(note.state),
-    );
-    match note.state {
-        State::Refused | State::BackingOff | State::Quarantined => {
-            tracing::warn!(%app_id, generation, file, reason = note.reason, "connector {state}");
-        }
-        _ => tracing::info!(%app_id, generation, file, reason = note.reason, "connector {state}"),
-    }
 }
 
 fn capacity(settings: &Effective, artifact: &Artifact) -> u32 {
@@ -483,16 +376,9 @@ fn capacity(settings: &Effective, artifact: &Artifact) -> u32 {
         .max(1)
 }
 
-/// For callers: says nothing that a connector wrote.
-fn reason_text(state: State) -> &'static str {
-    match state {
-        State::Discovered | State::Verifying | State::Starting => "its host is being started",
-        State::BackingOff => "its host failed and is started again shortly",
-        State::Quarantined => "its host failed repeatedly and is tried again at intervals",
-        State::Refused => "its file was refused",
-        State::Stopped => "it is switched off in the configuration",
-        State::Ready | State::Draining | State::Shadowed => "it is being replaced",
-    }
+/// Waits for a turn to start a host; not for long, or a few connectors that hang would hold up all others.
+pub(super) async fn turn(starts: &Semaphore) -> Option<SemaphorePermit<'_>> {
+    tokio::time::timeout(TURN, starts.acquire()).await.ok()?.ok()
 }
 
 /// A random number from 0 to 1.

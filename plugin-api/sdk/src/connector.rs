@@ -1,0 +1,249 @@
+//! A connector at work: from the bytes of a request to the bytes of its answer.
+//!
+//! The order of checks is fixed, because callers see which one fails first:
+//! JSON and model → credential → settings → capability.
+#![forbid(unsafe_code)]
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use lumos_connector_models::{CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Request};
+use serde_json::Value;
+
+use crate::auth::Auth;
+use crate::builtin;
+use crate::context::CallInfo;
+use crate::error::ConnectorError;
+use crate::handler::{Call, Handler, Outcome};
+use crate::http::HttpPool;
+use crate::integration::Declaration;
+use crate::schema;
+use crate::settings::Settings;
+use crate::validate;
+
+/// One capability of a connector.
+pub(crate) struct CapabilityEntry {
+    /// What the reference calls the request's model in its messages.
+    pub(crate) class_name: String,
+    pub(crate) level: CapabilityLevel,
+    pub(crate) custom: bool,
+    pub(crate) raised_in: String,
+    pub(crate) handler: Handler,
+    pub(crate) input_schema: fn() -> JsonObject,
+    pub(crate) output_schema: fn() -> JsonObject,
+    /// The same with their envelopes.
+    pub(crate) full_request: fn() -> JsonObject,
+    pub(crate) full_response: fn() -> JsonObject,
+    /// Made at the first call: a connector that idles should be small.
+    pub(crate) request_schema: OnceLock<validate::Model>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) description: Option<String>,
+}
+
+/// The credential that a connector asks for.
+pub(crate) struct AuthSpec {
+    /// The member of `auth`; empty if it asks for none.
+    pub(crate) kind: &'static str,
+    pub(crate) schema: fn() -> JsonObject,
+}
+
+/// The settings that a connector asks for.
+pub(crate) struct SettingsSpec {
+    pub(crate) needed: bool,
+    pub(crate) schema: fn() -> JsonObject,
+    model: OnceLock<validate::Model>,
+}
+
+/// A connector, ready to be called. Made by [`Integration::build`](crate::Integration::build).
+pub struct Connector {
+    pub(crate) declaration: Declaration,
+    pub(crate) auth: AuthSpec,
+    pub(crate) settings: SettingsSpec,
+    http: Arc<HttpPool>,
+    tenants: RandomState,
+}
+
+/// What comes with a call besides its document.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// How long the caller waits; without it, for ever.
+    pub timeout: Option<Duration>,
+    /// W3C traceparent to pass on to the app.
+    pub trace: Option<String>,
+}
+
+impl Connector {
+    pub(crate) fn new<A: Auth, S: Settings>(declaration: Declaration) -> Self {
+        Self {
+            declaration,
+            auth: AuthSpec {
+                kind: A::KIND,
+                schema: schema::input_of::<A>,
+            },
+            settings: SettingsSpec {
+                needed: crate::settings::needed::<S>(),
+                schema: schema::input_of::<S>,
+                model: OnceLock::new(),
+            },
+            http: Arc::new(HttpPool::default()),
+            tenants: RandomState::new(),
+        }
+    }
+
+    /// The connector's app id.
+    #[must_use]
+    pub fn app_id(&self) -> &str {
+        &self.declaration.app_id
+    }
+
+    /// The connector's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.declaration.version
+    }
+
+    /// Whether a capability changes something; an unknown one counts as a write.
+    #[must_use]
+    pub fn level(&self, capability: &str) -> CapabilityLevel {
+        match self.declaration.capabilities.get(capability) {
+            Some(entry) => entry.level,
+            None => lumos_connector_models::capability_level(capability).unwrap_or(CapabilityLevel::Write),
+        }
+    }
+
+    /// The manifest that the library carries (header, `manifest_json`).
+    pub(crate) fn manifest(&self) -> Value {
+        let levels: JsonObject = self
+            .declaration
+            .capabilities
+            .iter()
+            .filter(|(_, entry)| entry.custom)
+            .map(|(name, entry)| {
+                let level = match entry.level {
+                    CapabilityLevel::Read => "read",
+                    CapabilityLevel::Write => "write",
+                };
+                (name.clone(), level.into())
+            })
+            .collect();
+        serde_json::json!({
+            "app_id": self.declaration.app_id,
+            "version": self.declaration.version,
+            "abi": format!("{}.{}", lumos_connector_abi::ABI_MAJOR, lumos_connector_abi::ABI_MINOR),
+            "requires": [],
+            "max_concurrency": self.declaration.max_concurrency,
+            "idempotent": self.declaration.idempotent,
+            "levels": levels,
+        })
+    }
+
+    /// Runs a capability on the JSON document `body` and gives the JSON of its answer, an error envelope included.
+    pub async fn call(&self, capability: &str, body: &[u8], options: CallOptions) -> Vec<u8> {
+        let raised_in = self
+            .declaration
+            .capabilities
+            .get(capability)
+            .map_or(capability, |entry| entry.raised_in.as_str());
+        match self.run(capability, body, &options).await {
+            Ok(answer) => answer,
+            Err(error) => self.envelope(error, raised_in),
+        }
+    }
+
+    /// The error envelope of `error`.
+    pub(crate) fn envelope(&self, error: ConnectorError, raised_in: &str) -> Vec<u8> {
+        let error = error.into_wire(&self.declaration.app_id, raised_in);
+        crate::log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
+        serde_json::to_vec(&ErrorResponse::from(error)).expect("an error envelope is plain data")
+    }
+
+    pub(crate) async fn run(&self, capability: &str, body: &[u8], options: &CallOptions) -> Outcome {
+        if capability == "info" {
+            return builtin::info(self);
+        }
+        if let Some(entry) = self.declaration.capabilities.get(capability) {
+            let call = self.prepare(entry, body, options)?;
+            return (entry.handler)(call).await;
+        }
+        match capability {
+            "app_info" => builtin::app_info(self, body),
+            "probe_integration" => builtin::probe(self, body, options).await,
+            _ => Err(ConnectorError::framework(
+                ErrorCode::UnsupportedOperation,
+                format!("Capability '{capability}' is not implemented."),
+            )),
+        }
+    }
+
+    /// Checks a request and takes it apart.
+    fn prepare(
+        &self,
+        entry: &CapabilityEntry,
+        body: &[u8],
+        options: &CallOptions,
+    ) -> Result<Call, ConnectorError> {
+        let document = validate::parse(body)?;
+        let model = entry
+            .request_schema
+            .get_or_init(|| validate::Model::request(&entry.class_name, (entry.input_schema)()));
+        model.check(&document)?;
+        self.check_auth(&document)?;
+        let settings = self.check_settings(document.get("settings"))?;
+        let tenant = self.tenant(&document);
+        let request: Request<Value> = serde_json::from_value(document).map_err(|_| {
+            ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
+        })?;
+        Ok(Call {
+            payload: request.request,
+            auth: request.auth,
+            settings,
+            page: request.page,
+            include_raw_data: request.include_raw_data.unwrap_or(false),
+            rate_limit: request.rate_limit,
+            info: CallInfo {
+                http: self.http.clone(),
+                tenant,
+                deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+                trace: options.trace.as_deref().map(Arc::from),
+            },
+        })
+    }
+
+    pub(crate) fn check_auth(&self, document: &Value) -> Result<(), ConnectorError> {
+        if self.auth.kind.is_empty() {
+            return Ok(());
+        }
+        validate::check_single_auth(document, self.auth.kind)
+    }
+
+    pub(crate) fn check_settings(&self, settings: Option<&Value>) -> Result<Value, ConnectorError> {
+        if !self.settings.needed {
+            return Ok(Value::Object(JsonObject::new()));
+        }
+        let model = self
+            .settings
+            .model
+            .get_or_init(|| validate::Model::settings((self.settings.schema)()));
+        let settings = match settings {
+            Some(settings) if !settings.is_null() => settings,
+            _ => {
+                let message = format!(
+                    "No settings passed on request: {} requires {}",
+                    self.declaration.app_id,
+                    model.name()
+                );
+                return Err(ConnectorError::framework(ErrorCode::BadRequest, message));
+            }
+        };
+        model.check_settings(settings)?;
+        Ok(settings.clone())
+    }
+
+    /// The same for two requests with the same credential and settings. Keyed afresh in each process, so it says nothing
+    /// about either.
+    fn tenant(&self, document: &Value) -> u64 {
+        let parts = ["auth", "credentials", "settings"].map(|name| document.get(name));
+        self.tenants.hash_one(format!("{parts:?}"))
+    }
+}

@@ -1,0 +1,116 @@
+//! What a capability knows about the call besides its own parameters.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lumos_connector_models::{Page, RateLimitRequestInfo};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::auth::NoAuth;
+use crate::error::ConnectorError;
+use crate::http::{HttpClient, HttpPool};
+use crate::pagination;
+use crate::settings::NoSettings;
+
+/// What a capability knows about the call besides its own parameters: credential, settings, page, and an HTTP client.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Context<A = NoAuth, S = NoSettings> {
+    /// The tenant's credential.
+    pub auth: A,
+    /// The tenant's settings.
+    pub settings: S,
+    /// The page that is wanted; empty if the request has none.
+    pub page: Page,
+    /// Whether the app's raw answers are wanted as well.
+    pub include_raw_data: bool,
+    /// What the caller knows about rate limits, and how long it waits.
+    pub rate_limit: Option<RateLimitRequestInfo>,
+    pub(crate) call: CallInfo,
+}
+
+/// What all calls share, whatever their types.
+#[derive(Clone)]
+pub(crate) struct CallInfo {
+    pub(crate) http: Arc<HttpPool>,
+    /// Tells tenants apart; see [`HttpPool`].
+    pub(crate) tenant: u64,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) trace: Option<Arc<str>>,
+}
+
+impl<A, S> Context<A, S> {
+    /// An HTTP client for the app at `base_url`. Connections are kept and reused by later calls of the same tenant.
+    ///
+    /// # Errors
+    /// If `base_url` is not an `http` or `https` URL.
+    pub fn http(&self, base_url: &str) -> Result<HttpClient, ConnectorError> {
+        HttpClient::new(&self.call, base_url)
+    }
+
+    /// The positions that the request's page token holds, as [`Context::next_page`] wrote them; none for the first page.
+    ///
+    /// # Errors
+    /// `invalid_page_token` if the token is not one that `next_page` gave for the same type.
+    pub fn positions<P: DeserializeOwned>(&self) -> Result<Vec<P>, ConnectorError> {
+        match &self.page.token {
+            Some(token) => pagination::decode(token),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The one position that the request's page token holds, or `None` for the first page.
+    ///
+    /// # Errors
+    /// `invalid_page_token` as for [`Context::positions`].
+    pub fn position<P: DeserializeOwned>(&self) -> Result<Option<P>, ConnectorError> {
+        Ok(self.positions()?.into_iter().next())
+    }
+
+    /// The size of page that is wanted, or `default`.
+    #[must_use]
+    pub fn page_size(&self, default: i64) -> i64 {
+        match self.page.size {
+            Some(0) | None => default,
+            Some(size) => size,
+        }
+    }
+
+    /// The page that follows, which begins at `positions`: one for each of the app's listings that has more to give.
+    /// Without positions there is no further page.
+    ///
+    /// # Panics
+    /// If `positions` cannot be written as JSON (a map whose keys are not strings).
+    pub fn next_page<P: Serialize>(&self, positions: impl IntoIterator<Item = P>, size: i64) -> Option<Page> {
+        let positions: Vec<P> = positions.into_iter().collect();
+        let token = pagination::encode(&positions)?;
+        Some(Page {
+            token: Some(token),
+            size: Some(size),
+        })
+    }
+
+    /// When the caller stops waiting, if it does.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call.deadline
+    }
+
+    /// The W3C traceparent of the call, if it has one. The HTTP client sends it by itself.
+    #[must_use]
+    pub fn trace(&self) -> Option<&str> {
+        self.call.trace.as_deref()
+    }
+}
+
+impl<A, S: std::fmt::Debug> std::fmt::Debug for Context<A, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Settings may hold secrets in fields of plain text, so neither they nor the credential are shown.
+        f.debug_struct("Context")
+            .field("page", &self.page)
+            .field("include_raw_data", &self.include_raw_data)
+            .finish_non_exhaustive()
+    }
+}

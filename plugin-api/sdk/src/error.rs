@@ -1,0 +1,245 @@
+//! The error of a capability: a code, a message, and what a caller can do about it.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use lumos_connector_models::{Error, ErrorCode, ErrorMetadata};
+
+/// The error of a capability.
+///
+/// Its code decides what the caller is told (who has to act, whether to try again); the `with_` functions change single
+/// points of that. The message reaches the caller as it is: put no credential into it.
+#[derive(Clone)]
+pub struct ConnectorError(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: ErrorCode,
+    message: String,
+    status: Option<u16>,
+    app_error_code: Option<String>,
+    raised_by: &'static str,
+    /// Made by the SDK before a capability ran: names neither who raised it nor where.
+    framework: bool,
+    hint: Option<String>,
+    retryable: Option<bool>,
+    throttled: Option<bool>,
+    refreshable: Option<bool>,
+    retry_after_seconds: Option<i64>,
+}
+
+macro_rules! shorthands {
+    ($($(#[$doc:meta])* $name:ident => $code:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(message: impl Into<String>) -> Self {
+                Self::new(ErrorCode::$code, message)
+            }
+        )*
+    };
+}
+
+impl ConnectorError {
+    /// An error of that code.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            status: None,
+            app_error_code: None,
+            raised_by: "ConnectorError",
+            framework: false,
+            hint: None,
+            retryable: None,
+            throttled: None,
+            refreshable: None,
+            retry_after_seconds: None,
+        }))
+    }
+
+    shorthands! {
+        /// The request asks for something unacceptable.
+        bad_request => BadRequest;
+        /// A value in the request or the settings is unacceptable.
+        invalid_value => InvalidValue;
+        /// What the request names does not exist.
+        not_found => NotFound;
+        /// The page token is not one that this connector gave.
+        invalid_page_token => InvalidPageToken;
+        /// The tenant's configuration lacks something.
+        missing_parameter => IntegrationMissingParameter;
+        /// What the request asks for contradicts the present state.
+        conflict => Conflict;
+        /// The app refused the credentials.
+        unauthorized => Unauthorized;
+        /// The credentials are good, but not for this.
+        permission_denied => PermissionDenied;
+        /// The app or the connector cannot do that.
+        unsupported_operation => UnsupportedOperation;
+        /// The app cannot serve now.
+        service_error => ServiceError;
+        /// The app's answer cannot be understood.
+        invalid_response => InvalidResponse;
+        /// The connector failed.
+        internal => InternalError;
+    }
+
+    /// An error made before a capability ran.
+    pub(crate) fn framework(code: ErrorCode, message: impl Into<String>) -> Self {
+        let mut error = Self::new(code, message);
+        error.0.framework = true;
+        error
+    }
+
+    /// Adds the HTTP status that the app answered.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds the app's own code for the error.
+    #[must_use]
+    pub fn with_app_error_code(mut self, code: impl Into<String>) -> Self {
+        self.0.app_error_code = Some(code.into());
+        self
+    }
+
+    /// Adds what an operator can do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Says whether another try may succeed, in place of what the code implies.
+    #[must_use]
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = Some(retryable);
+        self
+    }
+
+    /// Says whether another try has to wait, in place of what the code implies.
+    #[must_use]
+    pub fn with_throttled(mut self, throttled: bool) -> Self {
+        self.0.throttled = Some(throttled);
+        self
+    }
+
+    /// Says whether fresh credentials may help, in place of what the code implies.
+    #[must_use]
+    pub fn with_refreshable(mut self, refreshable: bool) -> Self {
+        self.0.refreshable = Some(refreshable);
+        self
+    }
+
+    /// Says how many seconds to wait before another try.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: i64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Names the kind of failure, as it appears in `raised_by`.
+    #[must_use]
+    pub fn with_raised_by(mut self, kind: &'static str) -> Self {
+        self.0.raised_by = kind;
+        self
+    }
+
+    /// Replaces the message and keeps everything else.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &ErrorCode {
+        &self.0.code
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status that the app answered, if that is the error.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// What a caller is told: the code's implications, with the changes made to this error.
+    #[must_use]
+    pub fn metadata(&self) -> ErrorMetadata {
+        let implied = ErrorMetadata::of(&self.0.code);
+        ErrorMetadata {
+            hint: self.0.hint.clone(),
+            retryable: self.0.retryable.unwrap_or(implied.retryable),
+            throttled: self.0.throttled.unwrap_or(implied.throttled),
+            refreshable: self.0.refreshable.unwrap_or(implied.refreshable),
+            retry_after_seconds: self.0.retry_after_seconds,
+            ..implied
+        }
+    }
+
+    /// The error as it goes over the wire; `raised_in` is the function that failed.
+    pub(crate) fn into_wire(self, app_id: &str, raised_in: &str) -> Error {
+        let error_metadata = Some(self.metadata());
+        let inner = *self.0;
+        let (raised_by, raised_in) = if inner.framework {
+            (None, None)
+        } else {
+            (Some(inner.raised_by.to_owned()), Some(raised_in.to_owned()))
+        };
+        Error {
+            message: inner.message,
+            status_code: inner.status.map(i64::from),
+            app_error_code: inner.app_error_code,
+            error_code: inner.code,
+            app_id: app_id.to_owned(),
+            raised_by,
+            raised_in,
+            error_metadata,
+        }
+    }
+}
+
+impl fmt::Display for ConnectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for ConnectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorError")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("status", &self.0.status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for ConnectorError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_beats_what_the_code_implies() {
+        let error = ConnectorError::internal("x").with_retryable(false);
+        assert!(!error.metadata().retryable);
+        assert!(ConnectorError::internal("x").metadata().retryable);
+    }
+
+    #[test]
+    fn an_error_of_the_framework_names_no_place() {
+        let wire = ConnectorError::framework(ErrorCode::BadRequest, "x").into_wire("app", "m:f");
+        assert_eq!((wire.raised_by, wire.raised_in), (None, None));
+    }
+}

@@ -1,0 +1,226 @@
+//! One exchange with the app.
+#![forbid(unsafe_code)]
+
+use lumos_connector_models::Secret;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{HttpClient, failure};
+use crate::error::ConnectorError;
+
+/// A request that is being put together. Mistakes made on the way are told by [`HttpRequest::send`].
+#[must_use = "a request does nothing until it is sent"]
+pub struct HttpRequest {
+    client: HttpClient,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+    accept_any_status: bool,
+    mistake: Option<ConnectorError>,
+}
+
+impl HttpRequest {
+    pub(super) fn new(client: &HttpClient, method: Method, path: &str) -> Self {
+        let (url, mistake) = match failure::join(&client.base, path) {
+            Ok(url) => (url, client.mistake.clone()),
+            Err(error) => (client.base.clone(), Some(error)),
+        };
+        Self {
+            headers: client.headers.clone(),
+            client: client.clone(),
+            method,
+            url,
+            body: None,
+            accept_any_status: false,
+            mistake,
+        }
+    }
+
+    /// Adds a query parameter.
+    #[allow(clippy::needless_pass_by_value)] // numbers and texts alike, without a borrow at every call
+    pub fn query(mut self, name: &str, value: impl ToString) -> Self {
+        self.url.query_pairs_mut().append_pair(name, &value.to_string());
+        self
+    }
+
+    /// Adds a query parameter if there is a value.
+    pub fn query_opt(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds or replaces a header.
+    pub fn header(self, name: &'static str, value: &str) -> Self {
+        self.set(name, value, false)
+    }
+
+    /// Adds or replaces a header whose value is never printed.
+    pub fn secret_header(self, name: &'static str, value: &Secret) -> Self {
+        self.set(name, value.expose(), true)
+    }
+
+    fn set(mut self, name: &'static str, value: &str, secret: bool) -> Self {
+        match HeaderValue::from_bytes(value.as_bytes()) {
+            Ok(mut value) => {
+                value.set_sensitive(secret);
+                self.headers.insert(HeaderName::from_static(name), value);
+            }
+            Err(_) => self.mistake = Some(failure::illegal_header()),
+        }
+        self
+    }
+
+    /// Sends `body` as JSON.
+    pub fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => {
+                self.body = Some(bytes);
+                self.header("content-type", "application/json")
+            }
+            Err(_) => {
+                self.mistake = Some(ConnectorError::internal(
+                    "the request's body cannot be written as JSON",
+                ));
+                self
+            }
+        }
+    }
+
+    /// Sends `fields` as a form (`application/x-www-form-urlencoded`).
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let mut encoder = url::form_urlencoded::Serializer::new(String::new());
+        encoder.extend_pairs(fields);
+        self.body = Some(encoder.finish().into_bytes());
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// Gives every answer to the caller, those with an error status too.
+    pub fn accept_any_status(mut self) -> Self {
+        self.accept_any_status = true;
+        self
+    }
+
+    /// Sends the request and reads the whole answer.
+    ///
+    /// # Errors
+    /// The app cannot be reached, does not answer in time, answers too much, or answers with an error status; each with
+    /// the code that the API has for it.
+    pub async fn send(self) -> Result<HttpResponse, ConnectorError> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let limit = self.client.max_response_bytes;
+        let mut request = self
+            .client
+            .inner
+            .request(self.method, self.url)
+            .headers(self.headers)
+            .timeout(self.client.timeout);
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
+        let mut answer = request
+            .send()
+            .await
+            .map_err(|error| failure::of_transport(&error))?;
+        let mut response = HttpResponse {
+            status: answer.status(),
+            headers: std::mem::take(answer.headers_mut()),
+            url: answer.url().clone(),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|error| failure::of_transport(&error))?
+        {
+            if response.body.len() + chunk.len() > limit {
+                return Err(failure::too_long(&response, limit));
+            }
+            response.body.extend_from_slice(&chunk);
+        }
+        if self.accept_any_status || response.status.is_success() {
+            Ok(response)
+        } else {
+            Err(response.into_error())
+        }
+    }
+
+    /// Sends the request and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// As [`HttpRequest::send`] and [`HttpResponse::json`].
+    pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, ConnectorError> {
+        self.send().await?.json()
+    }
+}
+
+/// An answer, read to its end.
+pub struct HttpResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+    pub(super) body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// A header's value, if it is there once and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All values of a header, such as `Link`.
+    pub fn header_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `invalid_response` if it is not JSON, or not that of a `T`. The message gives the place, never the content.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ConnectorError> {
+        serde_json::from_slice(&self.body).map_err(|error| failure::of_json(&error, &self.body))
+    }
+
+    /// The error that this answer means by its status.
+    #[must_use]
+    pub fn into_error(self) -> ConnectorError {
+        failure::of_status(&self)
+    }
+}
+
+impl std::fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status.as_u16())
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}

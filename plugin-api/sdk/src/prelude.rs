@@ -1,0 +1,12 @@
+//! What nearly every connector uses: `use lumos_connector_sdk::prelude::*;`
+
+pub use lumos_connector_models::*;
+pub use schemars::{self, JsonSchema};
+pub use serde::{Deserialize, Serialize};
+pub use serde_json::json;
+
+pub use crate::auth::NoAuth;
+pub use crate::http::path_segment;
+pub use crate::{
+    ConnectorError, Context, Integration, NoSettings, Result, Settings, capability, export_connector, log,
+};

@@ -1,0 +1,99 @@
+//! Mistakes in a request, and the text that tells them.
+#![forbid(unsafe_code)]
+
+use crate::pyrepr;
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Field(String),
+    Index(usize),
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mistake {
+    pub(super) kind: &'static str,
+    pub(super) path: Vec<Step>,
+    pub(super) message: String,
+    /// More about the mistake: a name, and words that hold nothing of the document.
+    pub(super) context: Option<(&'static str, String)>,
+    /// What people call the field, where that is known.
+    pub(super) title: Option<String>,
+}
+
+impl Mistake {
+    pub(super) fn new(kind: &'static str, path: &[Step], message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: path.to_vec(),
+            message: message.into(),
+            context: None,
+            title: None,
+        }
+    }
+
+    /// The document is not JSON.
+    pub(super) fn json(error: &str) -> Self {
+        let mut mistake = Self::new("json_invalid", &[], format!("Invalid JSON: {error}"));
+        mistake.context = Some(("error", error.to_owned()));
+        mistake
+    }
+
+    /// What people call the field that is missing, if that is the mistake.
+    pub(super) fn missing_field(&self) -> Option<&str> {
+        if self.kind != "missing" {
+            return None;
+        }
+        self.title.as_deref().or_else(|| {
+            self.path.iter().rev().find_map(|step| match step {
+                Step::Field(name) => Some(name.as_str()),
+                Step::Index(_) => None,
+            })
+        })
+    }
+}
+
+/// `[{'type': 'missing', 'loc': ('request',), 'msg': 'Field required'}]`
+pub(super) fn render(mistakes: &[Mistake]) -> String {
+    let mut out = String::from("[");
+    for (index, mistake) in mistakes.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        out.push_str("{'type': ");
+        pyrepr::string(&mut out, mistake.kind);
+        out.push_str(", 'loc': ");
+        path(&mut out, &mistake.path);
+        out.push_str(", 'msg': ");
+        pyrepr::string(&mut out, &mistake.message);
+        if let Some((name, words)) = &mistake.context {
+            out.push_str(", 'ctx': {");
+            pyrepr::string(&mut out, name);
+            out.push_str(": ");
+            pyrepr::string(&mut out, words);
+            out.push('}');
+        }
+        out.push('}');
+    }
+    out.push(']');
+    out
+}
+
+/// A Python tuple: one element is followed by a comma.
+fn path(out: &mut String, steps: &[Step]) {
+    out.push('(');
+    for (index, step) in steps.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        match step {
+            Step::Field(name) => pyrepr::string(out, name),
+            Step::Index(index) => out.push_str(&index.to_string()),
+        }
+    }
+    if steps.len() == 1 {
+        out.push(',');
+    }
+    out.push(')');
+}

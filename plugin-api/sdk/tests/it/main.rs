@@ -1,0 +1,9 @@
+//! What a connector built with the SDK does, seen from outside: by its host, and by its callers.
+
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
+mod abi;
+mod connector;
+mod http;
+mod requests;
+mod upstream;

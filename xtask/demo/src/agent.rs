@@ -1,0 +1,245 @@
+//! A throw-away agent: made with its own command line, run on free ports, filled by copying files.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::client::ApiClient;
+use crate::mock_app;
+use crate::program::Program;
+
+/// How long a start, and the loading of a connector, may take before something is wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// A running agent.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    program: Program,
+    client: ApiClient,
+    directory: PathBuf,
+    admin: SocketAddr,
+}
+
+/// Where the agent's own output goes; `directory` is the demo's.
+pub(crate) fn log_file(directory: &Path) -> PathBuf {
+    directory.join("agent.log")
+}
+
+impl Agent {
+    /// Makes a private installation below `directory`, and runs it until it answers.
+    pub(crate) async fn start(program: &Path, directory: &Path) -> anyhow::Result<Self> {
+        let installation = directory.join("agent");
+        let config = installation.join("agent.toml");
+        run(command(program).arg("init").arg("--dir").arg(&installation)).await?;
+        let token = create_token(program, &config).await?;
+        write_private(
+            &directory.join("token.header"),
+            &format!("Authorization: Bearer {token}\n"),
+        )?;
+
+        let dispatch = free_address()?;
+        let admin = free_address()?;
+        let log = File::create(log_file(directory)).context("cannot make the agent's log file")?;
+        let mut run = command(program);
+        run.arg("run").arg("--config").arg(&config);
+        run.env("LUMOS_AGENT__DISPATCH__LISTEN", dispatch.to_string());
+        run.env("LUMOS_AGENT__ADMIN__LISTEN", admin.to_string());
+        run.stdin(Stdio::null())
+            .stdout(log.try_clone().context("cannot share the log file")?)
+            .stderr(log);
+        let program = Program::start(&mut run).context("cannot start the agent")?;
+
+        let ca = fs::read(installation.join("tls/ca.pem")).context("init made no CA certificate")?;
+        let client = ApiClient::new(&format!("https://{dispatch}"), &ca, token)?;
+        let mut agent = Self {
+            program,
+            client,
+            directory: directory.to_owned(),
+            admin,
+        };
+        agent
+            .wait_until(|_| true)
+            .await
+            .context("the agent does not come up")?;
+        Ok(agent)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.client.url()
+    }
+
+    pub(crate) fn client(&self) -> &ApiClient {
+        &self.client
+    }
+
+    /// Installs a connector as an admin does: by copying its file into the connectors directory.
+    pub(crate) fn drop_in(&self, library: &Path) -> anyhow::Result<()> {
+        let name = library
+            .file_name()
+            .with_context(|| format!("{} is no file", library.display()))?;
+        let target = self.directory.join("agent/connectors").join(name);
+        fs::copy(library, &target)
+            .with_context(|| format!("cannot copy {} to {}", library.display(), target.display()))?;
+        println!("Dropped {} into the connectors directory.", name.display());
+        Ok(())
+    }
+
+    /// Waits until so many connectors are served. Gives how long it took.
+    pub(crate) async fn wait_for_connectors(&mut self, count: usize) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        self.wait_until(|served| served.len() >= count)
+            .await
+            .with_context(|| {
+                format!("the agent does not serve the {count} connectors that were dropped in")
+            })?;
+        Ok(start.elapsed())
+    }
+
+    async fn wait_until(&mut self, enough: impl Fn(&[Value]) -> bool) -> anyhow::Result<()> {
+        let start = Instant::now();
+        loop {
+            let answer = self.client.post("list-connector-app-ids", &json!({})).await;
+            let problem = match answer {
+                Ok(answer)
+                    if answer.body["response"]
+                        .as_array()
+                        .is_some_and(|served| enough(served)) =>
+                {
+                    return Ok(());
+                }
+                Ok(answer) => anyhow::anyhow!("it answers {} {}", answer.status, answer.body),
+                Err(error) => error,
+            };
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "after {} s: {problem:#}",
+                PATIENCE.as_secs()
+            );
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                result = self.program.ended() => bail!("it ended with {}", result?),
+            }
+        }
+    }
+
+    /// Resolves, as an error, when the agent ends without having been asked to.
+    pub(crate) async fn ended_by_itself(&mut self) -> anyhow::Result<()> {
+        let status = self.program.ended().await?;
+        bail!("the agent ended by itself with {status}")
+    }
+
+    pub(crate) async fn end(self) {
+        self.program.end().await;
+    }
+
+    /// Calls for the reader to repeat. The token is in a file, so that it stands on no command line.
+    pub(crate) fn print_lines_to_paste(&self, mock_url: &str) {
+        let curl = |path: &str, body: &Value| {
+            let options = "-sS -w '\\n' --cacert agent/tls/ca.pem -H @token.header";
+            println!("curl {options} -H 'Content-Type: application/json' \\");
+            println!("     -d '{body}' {}/connectors/{path}", self.url());
+        };
+        println!(
+            "\nThe agent stays up until you press ctrl-c. To call it yourself, paste into another terminal:\n"
+        );
+        println!("cd {}", self.directory.display());
+        curl("list-connector-app-ids", &json!({}));
+        curl("mockapp/info", &json!({}));
+        curl(
+            "mockapp/list_accounts",
+            &for_mock_app(mock_url, &json!({}), Some(&json!({"size": 5}))),
+        );
+        let account = json!({"email": "you@example.com", "display_name": "You", "entitlements": []});
+        curl("mockapp/create_account", &for_mock_app(mock_url, &account, None));
+        curl(
+            "example-c/list_accounts",
+            &json!({"auth": {"token": {"token": "example-token"}}, "request": {}}),
+        );
+        println!("curl -sS http://{}/readyz", self.admin);
+        println!("curl -sS http://{}/metrics", self.admin);
+        println!(
+            "\nIn that directory are also the agent's log (agent.log) and its connectors (agent/connectors)."
+        );
+    }
+}
+
+/// A request to the mock app's connector.
+pub(crate) fn for_mock_app(mock_url: &str, request: &Value, page: Option<&Value>) -> Value {
+    let mut body = json!({
+        "auth": {"token": {"token": mock_app::TOKEN}},
+        "request": request,
+        "settings": {"api_url": mock_url, "account_id": ""},
+    });
+    if let Some(page) = page {
+        body["page"] = page.clone();
+    }
+    body
+}
+
+/// The agent's program without whatever configures an agent of the reader's own.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LUMOS_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+async fn create_token(program: &Path, config: &Path) -> anyhow::Result<String> {
+    let mut create = command(program);
+    create
+        .args(["token", "create", "--name", "demo", "--scope", "*:*", "--config"])
+        .arg(config);
+    let output = run(&mut create).await?;
+    let answer: Value = serde_json::from_slice(&output).context("token create printed no JSON")?;
+    answer["token"]
+        .as_str()
+        .map(str::to_owned)
+        .context("token create printed no token")
+}
+
+/// Runs a command that ends by itself; gives what it printed.
+async fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let line = format!("{:?}", command.as_std());
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("cannot run {line}"))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    bail!(
+        "{line}: {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    )
+}
+
+/// A port that was free a moment ago. The agent takes it at once, so a collision is most unlikely.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free loopback port")?;
+    listener.local_addr().context("cannot read a listener's address")
+}
+
+/// The directory is readable by its owner only, and so is the file on systems that know modes.
+fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut opened = options
+        .open(file)
+        .with_context(|| format!("cannot make {}", file.display()))?;
+    std::io::Write::write_all(&mut opened, text.as_bytes())
+        .with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,144 @@
+//! What tasks need besides Rust, and how a machine gets it.
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::run::{run, say, succeeds};
+
+/// The target that Windows builds are compiled for.
+pub(crate) const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
+/// The C compiler for it.
+pub(crate) const MINGW_CC: &str = "x86_64-w64-mingw32-gcc";
+
+/// How the Windows side can be compiled on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WindowsToolchain {
+    /// The ordinary toolchain has the target's standard library.
+    Ordinary,
+    /// Debian's compiler builds the standard library itself.
+    Debian,
+}
+
+/// The parts of the Rust toolchain that are not in its smallest profile.
+pub(crate) fn rust_components() -> anyhow::Result<()> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !succeeds(Command::new("cargo").args([subcommand, "--version"])) {
+            run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Compilers for C and C++.
+pub(crate) fn compilers() -> anyhow::Result<()> {
+    for program in ["cc", "c++"] {
+        if !exists(program) {
+            install(&["build-essential"]).with_context(|| format!("there is no {program}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program can be run.
+pub(crate) fn exists(program: &str) -> bool {
+    succeeds(Command::new(program).arg("--version"))
+}
+
+/// A way to compile for Windows: the target by rustup where it can be had, otherwise Debian's own Rust with the source
+/// of its standard library; and mingw's C compiler, which dependencies need.
+pub(crate) fn windows_toolchain() -> anyhow::Result<WindowsToolchain> {
+    let toolchain = if has_windows_target()
+        || succeeds_loudly(Command::new("rustup").args(["target", "add", WINDOWS_TARGET]))
+    {
+        WindowsToolchain::Ordinary
+    } else {
+        say("   rustup cannot give the target; taking Debian's compiler");
+        if !exists("/usr/bin/rustc") || !exists("/usr/bin/cargo") || !has_debian_source() {
+            install(&["rustc-web", "cargo-web", "rust-web-src"])?;
+        }
+        WindowsToolchain::Debian
+    };
+    if !exists(MINGW_CC) {
+        install(&["gcc-mingw-w64-x86-64-win32", "g++-mingw-w64-x86-64-win32"])?;
+    }
+    Ok(toolchain)
+}
+
+/// cargo-deny, built from source if it is missing, which takes minutes.
+pub(crate) fn cargo_deny() -> anyhow::Result<()> {
+    if exists("cargo-deny") {
+        return Ok(());
+    }
+    run(Command::new("cargo").args(["install", "cargo-deny", "--locked"]))
+}
+
+/// Whether the compiler in use can compile for Windows.
+fn has_windows_target() -> bool {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", WINDOWS_TARGET])
+        .output();
+    let Ok(output) = output else { return false };
+    let directory = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+fn has_debian_source() -> bool {
+    let output = Command::new("/usr/bin/rustc")
+        .args(["--print", "sysroot"])
+        .output();
+    let Ok(output) = output else { return false };
+    let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    std::path::Path::new(&sysroot)
+        .join("lib/rustlib/src/rust/library/std")
+        .is_dir()
+}
+
+/// Like [`run`], for what has an alternative.
+fn succeeds_loudly(command: &mut Command) -> bool {
+    match run(command) {
+        Ok(()) => true,
+        Err(error) => {
+            say(&format!("   {error:#}"));
+            false
+        }
+    }
+}
+
+/// Installs Debian packages. The lists are fetched only if they turn out to be missing or old.
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let wanted = packages.join(" ");
+    if !exists("apt-get") {
+        bail!("install {wanted} (or what your system calls it) and start again");
+    }
+    if install_once(packages).is_ok() {
+        return Ok(());
+    }
+    run(apt_get()?.args(["update", "-qq"]))?;
+    install_once(packages).with_context(|| format!("cannot install {wanted}"))
+}
+
+fn install_once(packages: &[&str]) -> anyhow::Result<()> {
+    run(apt_get()?
+        .args(["install", "-qq", "--yes", "--no-install-recommends"])
+        .args(packages))
+}
+
+fn apt_get() -> anyhow::Result<Command> {
+    let mut command = if is_root() {
+        Command::new("env")
+    } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "env"]);
+        sudo
+    } else {
+        bail!("packages are missing, and neither root nor a sudo without password is there to install them");
+    };
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    Ok(command)
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

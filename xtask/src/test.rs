@@ -1,0 +1,59 @@
+//! `cargo xtask test`: what continuous integration runs. Cheap checks come first, so that a slip shows early.
+
+use crate::run::{run, say, step};
+use crate::workspace::Workspace;
+use crate::{c, lint, need, windows};
+
+/// Everything; with `full` also the tests that are marked as ignored because they take long.
+pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
+    step("what the tests need", || {
+        need::rust_components()?;
+        need::compilers()?;
+        if windows::possible() {
+            need::windows_toolchain().map(drop)
+        } else {
+            Ok(())
+        }
+    })?;
+    lint::format(workspace)?;
+    if cfg!(unix) {
+        c::header(workspace)?;
+        c::example(workspace)?;
+    }
+    lint::clippy(workspace)?;
+    if full {
+        lint::dependencies(workspace)?;
+    } else {
+        lint::dependencies_if_installed(workspace)?;
+    }
+    tests(workspace, full)?;
+    if windows::possible() {
+        windows::check(workspace)?;
+    }
+    say("\nAll tests passed.");
+    Ok(())
+}
+
+/// Libraries and programs are built too, because tests load and start them.
+fn tests(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
+    step("build", || {
+        let what = [
+            "build",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--locked",
+            "--quiet",
+        ];
+        run(workspace.cargo().args(what))
+    })?;
+    step("tests", || {
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--workspace", "--locked", "--quiet"]);
+        if full {
+            cargo.args(["--", "--include-ignored"]);
+        }
+        run(&mut cargo)
+    })
+}
