@@ -12,7 +12,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,9 +36,14 @@ use crate::http::dispatch::{self, Dispatch};
 use crate::http::listener::Listener;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
-use crate::tls::{ServerTls, TlsError};
+use crate::tls::ServerTls;
+
+mod error;
+#[cfg(test)]
+mod tests;
 
 pub use crate::control::Reload;
+pub use error::BuildError;
 
 /// Connections of the admin listener.
 const ADMIN_CONNECTIONS: u32 = 64;
@@ -73,83 +78,6 @@ pub struct Options {
     pub reload: Option<Reload>,
     /// The numbers; a fresh set if none is given.
     pub metrics: Option<Metrics>,
-}
-
-/// Why the agent does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The state directory cannot be used.
-    #[error("cannot use agent.state_dir = {}; it must be a directory that the agent's user may write", path.display())]
-    StateDir {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Two agents would fight over the state.
-    #[error(
-        "another agent runs with agent.state_dir = {}; stop it, or give this one a state directory of its own",
-        path.display()
-    )]
-    AlreadyRunning {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Certificate or key.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {key} = {address}: {remedy}")]
-    Bind {
-        /// The configuration key.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What is the matter and what to do.
-        remedy: &'static str,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// `dev` serves without TLS and so must not leave the machine.
-    #[error(
-        "`dev` serves without TLS and listens on loopback only, not on {0}; use `lumos-agent run` to be reached from outside"
-    )]
-    NotLoopback(SocketAddr),
-    /// The control socket.
-    #[error("cannot make the control socket {}", path.display())]
-    Control {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Host processes cannot be started at all.
-    #[error("host processes cannot be started")]
-    Launcher(#[source] io::Error),
-    /// The directory of connector logs.
-    #[error("cannot write connector logs to log.directory = {}", path.display())]
-    Logs {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The connectors' own state.
-    #[error("cannot keep the connectors' state in agent.state_dir = {}", path.display())]
-    Connectors {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-impl BuildError {
-    /// Whether another configuration would help (exit code 64), rather than another moment.
-    #[must_use]
-    pub fn is_configuration(&self) -> bool {
-        !matches!(self, BuildError::AlreadyRunning { .. } | BuildError::Launcher(_))
-    }
 }
 
 /// A daemon that has its sockets and is about to serve.
@@ -444,6 +372,8 @@ async fn follow_log_settings(
         logs.set_level(log.connector_level);
         logs.set_retention_days(log.retention_days);
     }
+    // Nobody changes the configuration any more; that alone is no reason to stop.
+    stop.cancelled().await;
 }
 
 /// Makes the directory if need be, and sees to it that no other agent uses it.

@@ -11,8 +11,11 @@ pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     created: Option<SystemTime>,
     len: u64,
-    inode: u64,
+    identity: Identity,
 }
+
+/// Number of the file, and when its content, owner or mode last changed, in nanoseconds.
+type Identity = (u64, i128);
 
 impl Stamp {
     /// Of an open file or a path's target.
@@ -21,19 +24,20 @@ impl Stamp {
             modified: metadata.modified().ok(),
             created: metadata.created().ok(),
             len: metadata.len(),
-            inode: inode(metadata),
+            identity: identity(metadata),
         }
     }
 }
 
 #[cfg(unix)]
-fn inode(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    (metadata.ino(), changed)
 }
 
-/// Windows gives a replaced file a new creation time, but for the 15 seconds of its name tunnelling; then the change time
-/// tells.
+/// Windows gives a replaced file a new creation time (but for 15 s of name tunnelling, when the write time tells).
 #[cfg(not(unix))]
-fn inode(_: &Metadata) -> u64 {
-    0
+fn identity(_: &Metadata) -> Identity {
+    (0, 0)
 }

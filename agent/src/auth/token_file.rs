@@ -148,7 +148,7 @@ impl TokenFile {
     /// If the file cannot be read or trusted.
     pub fn list(&self) -> Result<Vec<TokenRecord>, TokenFileError> {
         match load(&self.path) {
-            Ok((tokens, _)) => Ok(tokens),
+            Ok(tokens) => Ok(tokens),
             Err(TokenFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Vec::new())
             }
@@ -246,7 +246,7 @@ fn keep_access(_: &File, _: &Metadata) -> io::Result<()> {
 }
 
 /// Reads and checks the file at `path`.
-pub(super) fn load(path: &Path) -> Result<(Vec<TokenRecord>, Metadata), TokenFileError> {
+pub(super) fn load(path: &Path) -> Result<Vec<TokenRecord>, TokenFileError> {
     let io = |action| {
         move |source| TokenFileError::Io {
             action,
@@ -273,7 +273,7 @@ pub(super) fn load(path: &Path) -> Result<(Vec<TokenRecord>, Metadata), TokenFil
             error.column()
         ))
     })?;
-    Ok((document.tokens, metadata))
+    Ok(document.tokens)
 }
 
 #[cfg(unix)]

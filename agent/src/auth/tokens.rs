@@ -1,14 +1,12 @@
 //! The tokens in force, as the running agent sees them: the token file, re-read when it changes.
 //!
-//! The file's stamp is looked at during requests, at most every 200 ms, so that a revoked token is refused at once without
-//! a restart or a signal. A file that cannot be read or trusted means that no token is in force.
+//! The file's stamp is looked at with every request (a microsecond), so that a revoked token is refused from the next one on,
+//! without a restart or a signal. A file that cannot be read or trusted means that no token is in force.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -17,15 +15,9 @@ use super::token_file::{self, TokenRecord};
 use super::{Principal, Via, token};
 use crate::stamp::Stamp;
 
-/// How old the last look at the file may be.
-const FRESH: Duration = Duration::from_millis(200);
-
 pub(super) struct TokenStore {
     path: PathBuf,
     current: ArcSwap<Loaded>,
-    epoch: Instant,
-    /// Milliseconds after `epoch` at which the file was last looked at.
-    checked: AtomicU64,
     reloading: Mutex<()>,
 }
 
@@ -47,8 +39,6 @@ impl TokenStore {
         TokenStore {
             path,
             current,
-            epoch: Instant::now(),
-            checked: AtomicU64::new(0),
             reloading: Mutex::new(()),
         }
     }
@@ -70,41 +60,35 @@ impl TokenStore {
     }
 
     fn refresh(&self) {
-        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let last = self.checked.load(Ordering::Acquire);
-        if now.saturating_sub(last) < FRESH.as_millis() as u64 {
+        if stamp(&self.path) == self.current.load().stamp {
             return;
         }
-        // One request reloads; those that come meanwhile go by what was in force until now.
-        let Ok(_guard) = self.reloading.try_lock() else {
-            return;
-        };
-        let stamp = std::fs::metadata(&self.path)
-            .ok()
-            .map(|metadata| Stamp::of(&metadata));
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current.load();
-        if stamp.is_none() || stamp != current.stamp || current.problem.is_some() {
+        if stamp(&self.path) != current.stamp {
             let loaded = Loaded::from_file(&self.path);
             loaded.report(&current);
             self.current.store(Arc::new(loaded));
         }
-        self.checked.store(now, Ordering::Release);
     }
 }
 
+fn stamp(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
+}
+
 impl Loaded {
-    fn from_file(path: &std::path::Path) -> Self {
-        match token_file::load(path) {
-            Ok((records, metadata)) => Loaded {
-                stamp: Some(Stamp::of(&metadata)),
-                tokens: records.into_iter().map(entry).collect(),
-                problem: None,
-            },
-            Err(error) => Loaded {
-                stamp: None,
-                tokens: HashMap::new(),
-                problem: Some(with_source(&error)),
-            },
+    fn from_file(path: &Path) -> Self {
+        // Before reading: a file that changes meanwhile has another stamp at the next request.
+        let stamp = stamp(path);
+        let (tokens, problem) = match token_file::load(path) {
+            Ok(records) => (records.into_iter().map(entry).collect(), None),
+            Err(error) => (HashMap::new(), Some(with_source(&error))),
+        };
+        Loaded {
+            stamp,
+            tokens,
+            problem,
         }
     }
 
@@ -150,25 +134,18 @@ mod tests {
         Scopes(vec!["*:*".parse().unwrap()])
     }
 
-    /// Lets the next look at the file happen now.
-    fn stale(store: &mut TokenStore) {
-        store.epoch = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-        store.checked.store(0, Ordering::Release);
-    }
-
     #[test]
     fn revoked_expired_and_narrowed_tokens_count_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path().join("tokens.json"));
         let good = file.create("good", scopes(), None).unwrap();
         let old = file.create("old", scopes(), Some(Timestamp::UNIX_EPOCH)).unwrap();
-        let mut store = TokenStore::new(file.path().to_owned());
+        let store = TokenStore::new(file.path().to_owned());
         let good = token::digest(good.expose_secret());
         assert!(store.find(&good).is_some());
         assert!(store.find(&token::digest(old.expose_secret())).is_none());
 
         file.revoke("good").unwrap();
-        stale(&mut store);
         assert!(store.find(&good).is_none());
     }
 
@@ -177,20 +154,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path().join("tokens.json"));
         let token = token::digest(file.create("t", scopes(), None).unwrap().expose_secret());
-        let mut store = TokenStore::new(file.path().to_owned());
+        let store = TokenStore::new(file.path().to_owned());
         let text = std::fs::read(file.path()).unwrap();
 
         std::fs::write(file.path(), "{").unwrap();
-        stale(&mut store);
         assert!(store.find(&token).is_none());
         assert!(store.problem().is_some());
 
         std::fs::write(file.path(), text).unwrap();
-        stale(&mut store);
         assert!(store.find(&token).is_some());
 
         std::fs::remove_file(file.path()).unwrap();
-        stale(&mut store);
         assert!(store.find(&token).is_none());
     }
 }

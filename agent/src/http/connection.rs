@@ -285,3 +285,76 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         self.io.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio_util::task::AbortOnDropHandle;
+
+    fn served(protocol: Protocol, router: Router) -> (tokio::io::DuplexStream, AbortOnDropHandle<()>) {
+        let (ours, theirs) = duplex(1024);
+        let peer = Peer { address: None };
+        let task = tokio::spawn(serve(theirs, protocol, router, peer, CancellationToken::new()));
+        (ours, AbortOnDropHandle::new(task))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_holds_a_connection_without_asking() {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let began = Instant::now();
+            let (_ours, task) = served(protocol, Router::new());
+            task.await.unwrap();
+            assert!(
+                began.elapsed() <= Duration::from_secs(15),
+                "{protocol:?}: {:?}",
+                began.elapsed()
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_headers_are_cut_off() {
+        let (mut ours, task) = served(Protocol::Http1, Router::new());
+        let began = Instant::now();
+        let drip = async {
+            while ours.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let (ended, ()) = tokio::join!(task, drip);
+        ended.unwrap();
+        assert!(
+            began.elapsed() <= Duration::from_secs(15),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_given_up() {
+        let large = axum::routing::get(async || vec![b'x'; 1 << 20]);
+        let (mut ours, task) = served(Protocol::Http1, Router::new().route("/", large));
+        ours.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let began = Instant::now();
+        task.await.unwrap();
+        assert!(began.elapsed() < IDLE + STALL, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_call_is_left_alone() {
+        let slow = axum::routing::get(async || {
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            "done"
+        });
+        let (mut ours, _task) = served(Protocol::Http1, Router::new().route("/", slow));
+        ours.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        ours.read_to_string(&mut text).await.unwrap();
+        assert!(text.ends_with("done"), "{text}");
+    }
+}

@@ -163,7 +163,7 @@ pub(super) async fn frame(
         None => true,
     };
     let code = response.extensions().get::<ErrorCode>().map_or("", |code| code.0);
-    if !code.is_empty() {
+    if !code.is_empty() && exchange.0.spent.get().is_none() {
         dispatch.metrics.request_refused(code);
     }
     finish(&exchange, &mut response, code);

@@ -220,6 +220,7 @@ async fn look(
     let keys = dispatch.secret_keys(config);
     let settings = dispatch.backend.secret_settings(app_id);
     let peeked = if body.len() > LARGE {
+        // Only a panic in there, or the runtime's end, loses the result.
         let body = body.clone();
         tokio::task::spawn_blocking(move || peek(&body, &keys, &settings))
             .await

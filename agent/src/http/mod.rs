@@ -25,3 +25,5 @@ mod openapi;
 mod peek;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::test_config;

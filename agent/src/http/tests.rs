@@ -4,3 +4,5 @@ mod admin;
 mod connections;
 mod fake;
 mod routes;
+
+pub(crate) use fake::config as test_config;

@@ -52,7 +52,6 @@ async fn is_ready_after_the_first_scan_until_it_drains() {
     assert_eq!(status("/readyz?connector=none").await, 503);
 
     std::fs::write(stage.dir.path().join("tokens.json"), "{").unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     let ready = ask(&stage, "GET", "/readyz", LOOPBACK).await.json();
     assert!(
         ready["problems"][0].as_str().unwrap().contains("tokens.json"),

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -205,25 +208,45 @@ async fn closing_waits_for_the_call_in_flight() {
     served.task.await.unwrap();
 }
 
+type Http2 = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
+
+/// An HTTP/2 connection, and the task that moves its bytes.
+async fn http2(served: &Served) -> (Http2, AbortOnDropHandle<()>) {
+    let stream = TokioIo::new(served.connect(b"h2").await);
+    let made = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await;
+    let (client, connection) = made.unwrap();
+    let task = tokio::spawn(async { connection.await.unwrap_or_default() });
+    (client, AbortOnDropHandle::new(task))
+}
+
+fn http2_request(served: &Served, path: &str) -> http::Request<Full<Bytes>> {
+    http::Request::post(format!("https://localhost{path}"))
+        .header("authorization", format!("Bearer {}", served.stage.token("all")))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from_static(b"{}")))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_drops_its_call_and_nothing_else() {
+    let served = served().await;
+    let (mut client, _task) = http2(&served).await;
+    let answer = client.send_request(http2_request(&served, "/connectors/mockapp/wait"));
+    tokio::select! {
+        _ = answer => panic!("nobody let it go"),
+        () = served.stage.fake.begun(1) => {}
+    }
+    served.stage.fake.dropped.notified().await;
+    let response = client.send_request(http2_request(&served, LIST)).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
 #[tokio::test]
 async fn http2_is_offered_and_spoken() {
-    use http_body_util::{BodyExt, Full};
-    use hyper_util::rt::{TokioExecutor, TokioIo};
     let served = served().await;
-    let stream = served.connect(b"h2").await;
-    let (mut client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
-    let _task = AbortOnDropHandle::new(tokio::spawn(connection));
-    let token = served.stage.token("all");
+    let (mut client, _task) = http2(&served).await;
     for _ in 0..3 {
-        let request = http::Request::post(format!("https://localhost{LIST}"))
-            .header("authorization", format!("Bearer {token}"))
-            .header("content-type", "application/json")
-            .body(Full::new(bytes::Bytes::from_static(b"{}")))
-            .unwrap();
-        let response = client.send_request(request).await.unwrap();
+        let response = client.send_request(http2_request(&served, LIST)).await.unwrap();
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "{\"response\":  true}");

@@ -162,7 +162,7 @@ impl Backend for Fake {
     }
 }
 
-pub(super) fn config(dir: &Path) -> Config {
+pub(crate) fn config(dir: &Path) -> Config {
     Config {
         file: dir.join("agent.toml"),
         agent: Agent {

@@ -225,12 +225,10 @@ async fn failures_of_calls() {
     assert_eq!(got.json()["error"]["error_metadata"]["retryable"], json!(true));
     let got = stage.post("all", "/connectors/mockapp/late", "{}").await;
     assert_eq!((got.status.as_u16(), &*got.code()), (504, "request_timeout"));
-    assert!(
-        stage
-            .metrics
-            .render()
-            .contains(r#"refused_requests_total{reason="request_timeout"} 1"#)
-    );
+    stage.post("other", LIST, "{}").await;
+    let numbers = stage.metrics.render();
+    assert!(numbers.contains(r#"refused_requests_total{reason="permission_denied"} 1"#));
+    assert!(!numbers.contains(r#"refused_requests_total{reason="request_timeout"}"#));
 }
 
 #[tokio::test]
