@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ mod explain;
 /// The id that `create` runs under; calls have higher ones.
 pub(crate) const CREATE_CALL: u64 = 1;
 /// Bytes of the table that every version has: up to and including `destroy`.
-const LEAST_TABLE: usize = std::mem::offset_of!(ConnectorTable, get_extension);
+const LEAST_TABLE: usize = offset_of!(ConnectorTable, get_extension);
 
 /// A mapped library whose table is in order.
 pub(crate) struct Library {
@@ -179,17 +180,23 @@ fn read_table(theirs: *const ConnectorTable) -> Result<ConnectorTable, LoadError
              lumos_connector",
         ));
     }
+    let magic = theirs
+        .wrapping_byte_add(offset_of!(ConnectorTable, magic))
+        .cast::<u64>();
     // SAFETY: not null; magic and struct_size lead the table in every version, and the entry function vouches for them.
     // They are read bytewise, since the pointer may be misaligned.
-    let magic = unsafe { (&raw const (*theirs).magic).read_unaligned() };
+    let magic = unsafe { magic.read_unaligned() };
     if magic != MAGIC {
         return Err(LoadError::refused(format!(
             "the library's connector table begins with {magic:#018x} instead of LUMOS_CONNECTOR_MAGIC; the entry \
              function must return a lumos_connector"
         )));
     }
+    let size = theirs
+        .wrapping_byte_add(offset_of!(ConnectorTable, struct_size))
+        .cast::<u32>();
     // SAFETY: as for magic.
-    let size = unsafe { (&raw const (*theirs).struct_size).read_unaligned() } as usize;
+    let size = unsafe { size.read_unaligned() } as usize;
     if size < LEAST_TABLE {
         return Err(LoadError::refused(format!(
             "the library's connector table says struct_size {size}, but the ABI needs at least {LEAST_TABLE}; set it to \

@@ -298,7 +298,11 @@ fn put(out: &mut String, line: &Line, level: &str, request_id: Option<&str>, tex
         escape(out, request_id);
         out.push_str("] ");
     }
-    let kept = text.floor_char_boundary(MAX_LINE);
+    let longest = text.len().min(MAX_LINE);
+    let kept = (0..=longest)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
     escape(out, &text[..kept]);
     if kept < text.len() {
         let _ = write!(out, " … ({} bytes cut)", text.len() - kept);
