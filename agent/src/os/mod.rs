@@ -10,6 +10,7 @@ mod facts;
 #[cfg(target_os = "linux")]
 mod linux;
 mod process;
+pub mod sandbox;
 #[cfg(windows)]
 mod windows;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::home::{Home, text};
+use crate::support::home::{Home, text};
 
 #[test]
 fn help_of_every_command() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::home::Home;
+use crate::support::home::Home;
 
 /// The beginning that keeps an installation in its directory; what a test adds begins on line 6; tables that are begun here go on with dotted keys.
 const PATHS: &str = "agent.state_dir = \"state\"\nconnectors.directory = \"connectors\"\nlog.directory = \"logs\"\nadmin.listen = \"127.0.0.1:10002\"\n\n";
@@ -149,7 +149,7 @@ fn unreadable_directory() {
     let mut command = home.command(&["check-config", "--config", "agent/agent.toml"]);
     if root {
         let binary = home.path().join("lumos-agent");
-        fs::copy(crate::home::AGENT, &binary).unwrap();
+        fs::copy(crate::support::home::AGENT, &binary).unwrap();
         mode(home.path(), 0o755);
         for name in [
             "tls",

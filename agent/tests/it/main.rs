@@ -3,8 +3,11 @@
 
 mod cli;
 mod config_errors;
-mod home;
 mod hosting;
 #[cfg(unix)]
+mod intruder;
+#[cfg(unix)]
 mod running;
+#[cfg(unix)]
+mod scenarios;
 mod support;

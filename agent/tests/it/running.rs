@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::home::{Home, text};
 use crate::support::cc;
+use crate::support::home::{Home, text};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
