@@ -7,7 +7,6 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::mem::offset_of;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ mod explain;
 /// The id that `create` runs under; calls have higher ones.
 pub(crate) const CREATE_CALL: u64 = 1;
 /// Bytes of the table that every version has: up to and including `destroy`.
-const LEAST_TABLE: usize = offset_of!(ConnectorTable, get_extension);
+const LEAST_TABLE: usize = std::mem::offset_of!(ConnectorTable, get_extension);
 
 /// A mapped library whose table is in order.
 pub(crate) struct Library {
@@ -180,23 +179,17 @@ fn read_table(theirs: *const ConnectorTable) -> Result<ConnectorTable, LoadError
              lumos_connector",
         ));
     }
-    let magic = theirs
-        .wrapping_byte_add(offset_of!(ConnectorTable, magic))
-        .cast::<u64>();
     // SAFETY: not null; magic and struct_size lead the table in every version, and the entry function vouches for them.
-    // They are read bytewise, since the pointer may be misaligned.
-    let magic = unsafe { magic.read_unaligned() };
+    // The pointer may be misaligned.
+    let magic = unsafe { theirs.cast::<u64>().read_unaligned() };
     if magic != MAGIC {
         return Err(LoadError::refused(format!(
             "the library's connector table begins with {magic:#018x} instead of LUMOS_CONNECTOR_MAGIC; the entry \
              function must return a lumos_connector"
         )));
     }
-    let size = theirs
-        .wrapping_byte_add(offset_of!(ConnectorTable, struct_size))
-        .cast::<u32>();
     // SAFETY: as for magic.
-    let size = unsafe { size.read_unaligned() } as usize;
+    let size = unsafe { theirs.cast::<[u32; 3]>().read_unaligned() }[2] as usize;
     if size < LEAST_TABLE {
         return Err(LoadError::refused(format!(
             "the library's connector table says struct_size {size}, but the ABI needs at least {LEAST_TABLE}; set it to \

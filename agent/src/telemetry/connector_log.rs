@@ -298,11 +298,10 @@ fn put(out: &mut String, line: &Line, level: &str, request_id: Option<&str>, tex
         escape(out, request_id);
         out.push_str("] ");
     }
-    let longest = text.len().min(MAX_LINE);
-    let kept = (0..=longest)
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0);
+    let mut kept = text.len().min(MAX_LINE);
+    while !text.is_char_boundary(kept) {
+        kept -= 1;
+    }
     escape(out, &text[..kept]);
     if kept < text.len() {
         let _ = write!(out, " … ({} bytes cut)", text.len() - kept);

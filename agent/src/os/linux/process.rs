@@ -41,10 +41,23 @@ pub(crate) fn prepare_spawner() -> io::Result<Placeholders> {
 
 /// A host that was started, before its channels are registered with the runtime.
 pub(crate) struct RawHost {
-    child: Child,
+    child: Unwatched,
     pidfd: OwnedFd,
     inbound: StdStream,
     outbound: StdStream,
+}
+
+/// A child that nobody waits for yet. Dropping it, because nobody wants the host any more, ends and reaps it.
+struct Unwatched(Option<Child>);
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // Fails only if it has ended by itself, which is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// Starts a host. Must be called on a thread that outlives it: the kernel ends the host when that thread ends.
@@ -70,21 +83,15 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
     let agent = rustix::process::getpid();
     // SAFETY: between fork and exec `settle_child` only makes system calls; it neither allocates nor locks.
     unsafe { process.pre_exec(move || settle_child(ends, agent)) };
-    let mut child = process.spawn()?;
+    let child = process.spawn()?;
     let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a process id");
-    match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
-        Ok(pidfd) => Ok(RawHost {
-            child,
-            pidfd,
-            inbound: from_host,
-            outbound: to_host,
-        }),
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(error.into())
-        }
-    }
+    let child = Unwatched(Some(child));
+    Ok(RawHost {
+        pidfd: rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?,
+        child,
+        inbound: from_host,
+        outbound: to_host,
+    })
 }
 
 /// Runs in the child: its own session, death with the agent, channels at their places, nothing else inherited.
@@ -141,12 +148,18 @@ impl RawHost {
     /// # Errors
     /// If the runtime refuses; the process is then gone.
     pub(crate) fn into_io(mut self) -> io::Result<HostIo> {
-        let stdout = self.child.stdout.take().map(OwnedFd::from);
-        let stderr = self.child.stderr.take().map(OwnedFd::from);
-        let process = HostProcess {
-            pid: self.child.id(),
-            pidfd: register(self.pidfd)?,
+        let mut child = self.child.0.take().expect("taken only here");
+        let stdout = child.stdout.take().map(OwnedFd::from);
+        let stderr = child.stderr.take().map(OwnedFd::from);
+        let pid = child.id();
+        let pidfd = match register(self.pidfd) {
+            Ok(pidfd) => pidfd,
+            Err(error) => {
+                drop(Unwatched(Some(child)));
+                return Err(error);
+            }
         };
+        let process = HostProcess { pid, pidfd };
         let missing = || io::Error::other("the output pipe is missing");
         Ok(HostIo {
             process,

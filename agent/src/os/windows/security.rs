@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 
-use windows_sys::Win32::Foundation::{LocalFree, PSID};
+use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
     ACCESS_ALLOWED_ACE, ACL, DACL_SECURITY_INFORMATION, GetAce, GetTokenInformation, LookupAccountNameW,
-    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER,
+    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER,
     TokenElevation, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
@@ -122,11 +122,16 @@ fn sid_text(sid: PSID) -> io::Result<String> {
     }
     let _text = Local(text.cast());
     let mut length = 0;
-    // SAFETY: the string is NUL-terminated, and this stops there.
-    while unsafe { *text.add(length) } != 0 {
+    loop {
+        // SAFETY: the string is NUL-terminated, and this stops at the NUL.
+        let unit = unsafe { text.add(length) };
+        // SAFETY: within the string or its NUL, as above.
+        if unsafe { unit.read() } == 0 {
+            break;
+        }
         length += 1;
     }
-    // SAFETY: so many units were just read.
+    // SAFETY: so many units stand before the NUL.
     let units = unsafe { std::slice::from_raw_parts(text, length) };
     Ok(String::from_utf16_lossy(units))
 }

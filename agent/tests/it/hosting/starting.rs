@@ -128,3 +128,17 @@ async fn an_executable_that_is_not_there_is_a_spawn_error() {
     let error = launcher.inspect(&cc::connector("ok", &[])).await.unwrap_err();
     assert!(matches!(error, StartError::Spawn(_)), "{error:?}");
 }
+
+#[test]
+fn a_host_cannot_be_run_by_hand() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lumos-agent"))
+        .arg("connector-host")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.starts_with("connector-host is started by the agent itself"),
+        "{text}"
+    );
+}
