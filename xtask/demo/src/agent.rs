@@ -51,6 +51,8 @@ impl Agent {
         run.arg("run").arg("--config").arg(&config);
         run.env("LUMOS_AGENT__DISPATCH__LISTEN", dispatch.to_string());
         run.env("LUMOS_AGENT__ADMIN__LISTEN", admin.to_string());
+        // The mock app is on this machine, whatever proxy leads elsewhere.
+        run.env("NO_PROXY", "127.0.0.1");
         run.stdin(Stdio::null())
             .stdout(log.try_clone().context("cannot share the log file")?)
             .stderr(log);

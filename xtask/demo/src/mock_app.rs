@@ -43,7 +43,10 @@ impl MockApp {
         Ok(Self {
             program,
             url,
-            client: Client::new(),
+            client: Client::builder()
+                .no_proxy()
+                .build()
+                .context("cannot set up an HTTP client")?,
         })
     }
 

@@ -96,8 +96,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         path: "/api/users",
         group: "Users",
         summary: "List users",
-        description: "Users in the order of their creation, deleted ones excepted. Ask for the next page with \
-                      the offset raised by the number of items received, as long as has_more is true.",
+        description: "Users in the order of their creation. Ask for the next page with the offset raised by the \
+                      number of items received, as long as has_more is true.",
         needs_token: true,
         parameters: &[
             Parameter {
