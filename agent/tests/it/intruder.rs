@@ -46,7 +46,7 @@ const ATTACKS: &[&str] = &[
 fn agent_with_an_intruder() -> (Agent, String) {
     let installation = Installation::new();
     installation.configure(&format!(
-        "[connectors.settings.scenario]\nenvironment = {{ SCENARIO_SECRET = \"{CANARY}\" }}\n"
+        "connectors.settings.scenario.environment = {{ SCENARIO_SECRET = \"{CANARY}\" }}\n"
     ));
     let token = installation.token("test", &["*:*"]);
     drop_in(

@@ -41,7 +41,7 @@ async fn until(agent: &Agent, token: &str, capability: &str, expected: u16) -> V
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_stops_working_and_others_do_not_notice() {
     let (agent, token) = agent_with("");
     let doomed = agent.installation.token("doomed", &["*:*"]);
@@ -79,7 +79,7 @@ async fn a_revoked_token_stops_working_and_others_do_not_notice() {
     assert!(!listed.contains(&token) && !listed.contains("lumos_"), "{listed}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_cannot_write_and_an_expired_token_is_nobody() {
     let (agent, _) = agent_with("");
     let reader = agent.installation.token("reader", &["scenario:read"]);
@@ -113,7 +113,7 @@ async fn a_reader_cannot_write_and_an_expired_token_is_nobody() {
     until(&agent, brief["token"].as_str().unwrap(), "list_accounts", 401).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_narrowed_scope_counts_at_once() {
     let (agent, _) = agent_with("");
     let token = agent.installation.token("narrowed", &["*:*"]);
@@ -141,7 +141,7 @@ async fn a_narrowed_scope_counts_at_once() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_file_that_cannot_be_read_denies_everybody() {
     let (agent, token) = agent_with("");
     let file = agent.installation.file("tokens.json");
@@ -179,7 +179,7 @@ fn served_certificate(agent: &Agent) -> String {
     text[begin..text.find("-----END CERTIFICATE").unwrap()].to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_served_without_a_failed_call() {
     let (agent, token) = agent_with("");
     let before = served_certificate(&agent);
@@ -205,7 +205,7 @@ async fn a_renewed_certificate_is_served_without_a_failed_call() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_certificate_keeps_the_old_one_in_force() {
     let (mut agent, token) = agent_with("");
     let before = served_certificate(&agent);
@@ -341,9 +341,10 @@ fn plain_http_and_silence_are_cut_off() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn request_bytes_are_capped_over_all_connections() {
-    let (agent, token) = agent_with("[dispatch]\nmax_body_bytes = 1048576\nmax_buffered_bytes = 2097152");
+    let (agent, token) =
+        agent_with("dispatch.max_body_bytes = 1048576\ndispatch.max_buffered_bytes = 2097152");
     // Three bodies of 1 MiB, each but for its last byte: together more than may be held.
     let mut children: Vec<_> = (0..3).map(|_| raw(&agent)).collect();
     for child in &mut children {
@@ -369,7 +370,7 @@ async fn request_bytes_are_capped_over_all_connections() {
     assert_eq!(until(&agent, &token, "list_accounts", 200).await["build"], "a");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn failures_are_throttled_and_a_valid_token_is_not() {
     let (agent, token) = agent_with("");
     for _ in 0..10 {

@@ -58,7 +58,7 @@ async fn until_in_flight(agent: &mut Agent, count: u64) {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_is_502_with_an_unknown_outcome_and_the_next_call_is_served() {
     let (mut agent, token) = agent_with("");
     let before = agent.row("scenario").unwrap();
@@ -91,7 +91,7 @@ async fn a_crash_is_502_with_an_unknown_outcome_and_the_next_call_is_served() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn killing_the_host_makes_reads_retryable_and_writes_not() {
     for (capability, retryable) in [("get_last_activity", true), ("create_account", false)] {
         let (mut agent, token) = agent_with("");
@@ -120,7 +120,7 @@ async fn killing_the_host_makes_reads_retryable_and_writes_not() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
     let (mut agent, token) = agent_with("");
     let read = begin(
@@ -152,7 +152,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_is_also_read_from_the_request() {
     let (agent, token) = agent_with("");
     let body = json!({"request": {"ms": 50000}, "rate_limit": {"max_execution_time": 1}});
@@ -165,7 +165,7 @@ async fn the_deadline_is_also_read_from_the_request() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
     let (mut agent, token) = agent_with("");
     let read = begin(
@@ -189,9 +189,9 @@ async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_call_costs_the_host_and_no_other_call() {
-    let (agent, token) = agent_with("[connectors.settings.scenario]\ntimeout = \"1s\"");
+    let (agent, token) = agent_with("connectors.settings.scenario.timeout = \"1s\"");
     let before = agent.row("scenario").unwrap()["generation"].as_u64().unwrap();
     // A write ignores its cancellation, so that only the ladder helps.
     let stuck = begin(
@@ -215,9 +215,9 @@ async fn an_overdue_call_costs_the_host_and_no_other_call() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_calls_are_429_and_the_queue_is_bounded() {
-    let (agent, token) = agent_with("[connectors.settings.scenario]\nmax_in_flight = 1");
+    let (agent, token) = agent_with("connectors.settings.scenario.max_in_flight = 1");
     let calls: Vec<_> = (0..40)
         .map(|_| {
             begin(
@@ -247,7 +247,7 @@ async fn too_many_calls_are_429_and_the_queue_is_bounded() {
     assert!(codes.iter().all(|code| [200, 429].contains(code)), "{codes:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
     let (mut agent, token) = agent_with("");
     let file = agent.installation.file("written");
@@ -272,7 +272,7 @@ async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
     assert_eq!(code, Some(0), "a second TERM may come while it ends");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_host_outlives_a_killed_agent() {
     let (agent, _) = agent_with("");
     let host = agent.row("scenario").unwrap()["pid"].as_u64().unwrap();
@@ -286,9 +286,9 @@ async fn no_host_outlives_a_killed_agent() {
     agent.wait_for("scenario", "ready");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_a_request_has_its_status_code_and_envelope() {
-    let (agent, token) = agent_with("[dispatch]\nmax_body_bytes = 2048");
+    let (agent, token) = agent_with("dispatch.max_body_bytes = 2048");
     let reads = agent.installation.token("reader", &["scenario:read"]);
     let client = agent.client();
     let url = |path: &str| format!("{}{path}", agent.base_url);
@@ -411,7 +411,7 @@ async fn every_refusal_of_a_request_has_its_status_code_and_envelope() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connectors_own_error_is_200_and_its_bytes_are_untouched() {
     let (agent, token) = agent_with("");
     let (status, answer) = agent
@@ -442,7 +442,7 @@ async fn a_connectors_own_error_is_200_and_its_bytes_are_untouched() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_listing_calls_answer_what_the_token_covers() {
     let (agent, token) = agent_with("");
     let other = agent.installation.token("other", &["elsewhere:*"]);
@@ -481,7 +481,7 @@ async fn the_listing_calls_answer_what_the_token_covers() {
     assert_eq!((info.0, &info.1["response"]["app_id"]), (200, &json!("scenario")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_admin_listener_tells_and_refuses() {
     let (agent, _) = agent_with("");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -123,7 +123,7 @@ fn request(secrets: &[String], extra: &Value) -> Value {
     })
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_writes_its_requests_down_leaks_nothing() {
     for level in ["DEBUG", "ERROR"] {
         let installation = Installation::new();
@@ -207,7 +207,7 @@ async fn a_connector_that_writes_its_requests_down_leaks_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_rust_connector_leaks_nothing_either() {
     let installation = Installation::new();
     let token = installation.token("test", &["*:*"]);

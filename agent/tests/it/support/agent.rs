@@ -49,11 +49,11 @@ impl Installation {
         self.file("connectors")
     }
 
-    /// Appends `toml` to the configuration.
+    /// Makes the configuration anew: the paths of this installation, and `toml`.
     pub(crate) fn configure(&self, toml: &str) {
-        let file = self.file("agent.toml");
-        let old = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("{old}\n{toml}\n")).unwrap();
+        let paths =
+            "agent.state_dir = \"state\"\nconnectors.directory = \"connectors\"\nlog.directory = \"logs\"\n";
+        self.home.configure(&format!("{paths}{toml}\n"));
     }
 
     /// A command line with this installation's configuration and a clean environment.
