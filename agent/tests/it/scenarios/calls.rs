@@ -28,7 +28,7 @@ fn begin(
     agent: &Agent,
     token: &str,
     capability: &str,
-    body: Value,
+    body: &Value,
     timeout_ms: Option<u64>,
 ) -> tokio::task::JoinHandle<(u16, Value)> {
     let mut request = agent
@@ -38,7 +38,7 @@ fn begin(
     if let Some(ms) = timeout_ms {
         request = request.header("X-Lumos-Timeout-Ms", ms);
     }
-    let request = request.json(&body);
+    let request = request.json(body);
     tokio::spawn(async move {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
@@ -100,7 +100,7 @@ async fn killing_the_host_makes_reads_retryable_and_writes_not() {
             &agent,
             &token,
             capability,
-            json!({"request": {"ms": 60000}}),
+            &json!({"request": {"ms": 60000}}),
             None,
         );
         until_in_flight(&mut agent, 1).await;
@@ -127,7 +127,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
         &agent,
         &token,
         "get_last_activity",
-        json!({"request": {"ms": 50000}}),
+        &json!({"request": {"ms": 50000}}),
         Some(300),
     );
     let (status, answer) = read.await.unwrap();
@@ -140,7 +140,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
 
     let file = agent.installation.file("written");
     let body = json!({"request": {"ms": 1500, "file": file.to_str().unwrap()}});
-    let write = begin(&agent, &token, "create_account", body, Some(300));
+    let write = begin(&agent, &token, "create_account", &body, Some(300));
     let (status, answer) = write.await.unwrap();
     assert_eq!(
         (status, &answer["error"]["error_code"]),
@@ -156,7 +156,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
 async fn the_deadline_is_also_read_from_the_request() {
     let (agent, token) = agent_with("");
     let body = json!({"request": {"ms": 50000}, "rate_limit": {"max_execution_time": 1}});
-    let (status, answer) = begin(&agent, &token, "get_last_activity", body, None)
+    let (status, answer) = begin(&agent, &token, "get_last_activity", &body, None)
         .await
         .unwrap();
     assert_eq!(
@@ -172,7 +172,7 @@ async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
         &agent,
         &token,
         "get_last_activity",
-        json!({"request": {"ms": 50000}}),
+        &json!({"request": {"ms": 50000}}),
         None,
     );
     until_in_flight(&mut agent, 1).await;
@@ -181,7 +181,7 @@ async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
 
     let file = agent.installation.file("written");
     let body = json!({"request": {"ms": 1500, "file": file.to_str().unwrap()}});
-    let write = begin(&agent, &token, "create_account", body, None);
+    let write = begin(&agent, &token, "create_account", &body, None);
     until_in_flight(&mut agent, 1).await;
     write.abort();
     agent.eventually("the write to go on to its end", |_| {
@@ -198,7 +198,7 @@ async fn an_overdue_call_costs_the_host_and_no_other_call() {
         &agent,
         &token,
         "create_account",
-        json!({"request": {"ms": 600_000}}),
+        &json!({"request": {"ms": 600_000}}),
         None,
     );
     let (status, _) = stuck.await.unwrap();
@@ -224,7 +224,7 @@ async fn too_many_calls_are_429_and_the_queue_is_bounded() {
                 &agent,
                 &token,
                 "get_last_activity",
-                json!({"request": {"ms": 300}}),
+                &json!({"request": {"ms": 300}}),
                 Some(20_000),
             )
         })
@@ -252,7 +252,7 @@ async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
     let (mut agent, token) = agent_with("");
     let file = agent.installation.file("written");
     let body = json!({"request": {"ms": 3000, "file": file.to_str().unwrap()}});
-    let write = begin(&agent, &token, "create_account", body, None);
+    let write = begin(&agent, &token, "create_account", &body, None);
     until_in_flight(&mut agent, 1).await;
     agent.signal(rustix::process::Signal::TERM);
     let begun = std::time::Instant::now();

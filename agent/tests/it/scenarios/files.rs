@@ -325,7 +325,7 @@ async fn a_strangers_file_is_refused() {
 async fn a_text_file_is_refused() {
     refused(
         |path| fs::write(path, "#!/bin/sh\necho this is no library\n".repeat(50)).unwrap(),
-        "not a",
+        "text file",
     )
     .await;
 }
