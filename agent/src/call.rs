@@ -33,6 +33,8 @@ pub struct Call {
     pub deadline: Instant,
     /// W3C traceparent, if the caller sent a valid one.
     pub traceparent: Option<Arc<str>>,
+    /// `X-Lumos-Observability-*`: names without the prefix, and values; both match `[A-Za-z0-9._-]{1,128}`.
+    pub observability: Arc<[(String, String)]>,
     /// Strings of the request that must not appear in any log.
     pub secrets: Arc<[SecretString]>,
 }

@@ -1,8 +1,16 @@
 //! The lumos-agent daemon as a library; `main.rs` only wires it. ARCHITECTURE.md is the map.
 
+pub mod app;
+pub mod auth;
 pub mod call;
+pub mod cli;
 pub mod config;
 pub mod connectors;
+pub mod control;
 pub mod domain;
 pub mod hosting;
+pub mod http;
+pub mod os;
+mod stamp;
 pub mod telemetry;
+pub mod tls;

@@ -1,2 +1,6 @@
-//! Placeholder.
-fn main() {}
+//! The binary: everything is in the library.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    lumos_agent::cli::main()
+}

@@ -8,12 +8,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
+
+use super::value::de;
 use crate::domain::{AppId, Scopes, Sha256};
 
 /// All of `agent.toml`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Config {
     /// The file it came from; relative paths in it are relative to this file's directory.
+    #[serde(skip)]
     pub file: PathBuf,
     /// `[agent]`
     pub agent: Agent,
@@ -27,10 +31,19 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// What counts for one connector: its own settings, or the defaults.
+    #[must_use]
+    pub fn settings_of(&self, app_id: &AppId) -> ConnectorSettings {
+        self.connectors.settings.get(app_id).cloned().unwrap_or_default()
+    }
+}
+
 /// `[agent]`: the agent itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Agent {
     /// Shown in `/info` (`domain_name`) and logs. Default: the machine's host name.
+    #[serde(default)]
     pub name: String,
     /// The Lumos cluster that this agent belongs to, if given.
     pub cluster_id: Option<String>,
@@ -41,11 +54,13 @@ pub struct Agent {
     /// The token file. Only the command line writes it.
     pub token_file: PathBuf,
     /// How long calls in flight may go on after a stop was asked for.
+    #[serde(deserialize_with = "de::duration")]
     pub shutdown_grace: Duration,
 }
 
 /// `agent.operation_mode`, `LUMOS_ON_PREMISE_AGENT_OPERATION_MODE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OperationMode {
     /// `default`
     Default,
@@ -56,17 +71,21 @@ pub enum OperationMode {
 }
 
 /// `[dispatch]`: the HTTPS listener that Lumos calls.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Dispatch {
     /// Address to listen on. Port 0 takes a free one (`status` shows it).
     pub listen: SocketAddr,
     /// Largest request body in bytes.
+    #[serde(deserialize_with = "de::size")]
     pub max_body_bytes: u64,
     /// Request bytes held at one time, over all connections.
+    #[serde(deserialize_with = "de::size")]
     pub max_buffered_bytes: u64,
     /// Largest answer in bytes.
+    #[serde(deserialize_with = "de::size")]
     pub max_response_bytes: u64,
     /// The longest that any call may take.
+    #[serde(deserialize_with = "de::duration")]
     pub timeout: Duration,
     /// Calls at the same time, over all connectors.
     pub max_in_flight: u32,
@@ -77,7 +96,7 @@ pub struct Dispatch {
 }
 
 /// `[dispatch.tls]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Tls {
     /// PEM file: server certificate, then intermediates.
     pub certificate: PathBuf,
@@ -86,22 +105,26 @@ pub struct Tls {
     /// PEM file: the CA whose client certificates are accepted.
     pub client_ca: Option<PathBuf>,
     /// Subject alternative name of a client certificate -> what it may do.
+    #[serde(default)]
     pub client_names: BTreeMap<String, Scopes>,
     /// Lowest version offered.
     pub min_version: TlsVersion,
 }
 
 /// `dispatch.tls.min_version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TlsVersion {
     /// `1.2`
+    #[serde(rename = "1.2")]
     Tls12,
     /// `1.3`
+    #[serde(rename = "1.3")]
     Tls13,
 }
 
 /// `[admin]`: the local, read-only HTTP listener.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Admin {
     /// `LUMOS_ON_PREMISE_AGENT_HTTP_ENABLE_SERVER`
     pub enabled: bool,
@@ -112,7 +135,7 @@ pub struct Admin {
 }
 
 /// `[connectors]`: where connectors come from, and the defaults of their settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Connectors {
     /// The watched directory.
     pub directory: PathBuf,
@@ -121,18 +144,23 @@ pub struct Connectors {
     /// Default of `settings.*.max_in_flight`.
     pub max_in_flight: u32,
     /// Default of `settings.*.memory_limit`, in bytes.
+    #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
     /// Default memory limit of a host that has had no call yet, in bytes.
+    #[serde(deserialize_with = "de::some_size", default)]
     pub idle_memory_limit: Option<u64>,
     /// How often the directory is listed even if no event came.
+    #[serde(deserialize_with = "de::duration")]
     pub rescan_interval: Duration,
     /// User names or ids (SIDs on Windows) whose files are trusted besides root's.
     pub trusted_owners: Vec<String>,
     /// Whether only libraries with a `sha256` pin are loaded.
     pub require_pinned: bool,
     /// `[connectors.settings.APP_ID]`
+    #[serde(default)]
     pub settings: BTreeMap<AppId, ConnectorSettings>,
     /// `[connectors.tenants.APP_ID.NAME]`
+    #[serde(default)]
     pub tenants: BTreeMap<AppId, BTreeMap<String, Tenant>>,
 }
 
@@ -147,7 +175,8 @@ pub enum Isolation {
 }
 
 /// `[connectors.settings.APP_ID]`; what is `None` falls back to `[connectors]` or `[dispatch]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct ConnectorSettings {
     /// Whether it is served at all.
     pub enabled: bool,
@@ -156,8 +185,10 @@ pub struct ConnectorSettings {
     /// Calls at the same time; the smaller of this and the manifest's `max_concurrency` counts.
     pub max_in_flight: Option<u32>,
     /// The longest that a call of this connector may take; a call that overstays loses its host.
+    #[serde(deserialize_with = "de::some_duration", default)]
     pub timeout: Option<Duration>,
     /// Resident bytes above which its host is ended.
+    #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
     /// Variables that its host gets besides the allow-list.
     pub environment: BTreeMap<String, String>,
@@ -183,20 +214,24 @@ impl Default for ConnectorSettings {
 }
 
 /// `[connectors.tenants.APP_ID.NAME]`: for what the agent does on its own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Tenant {
     /// The connector's request settings.
+    #[serde(default)]
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Where its credentials are; mode 0600.
     pub credentials_file: Option<PathBuf>,
     /// How changes in the app are learnt.
+    #[serde(default)]
     pub events: Events,
 }
 
 /// `events` of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
 pub enum Events {
     /// `off`
+    #[default]
     Off,
     /// `hook`
     Hook,
@@ -205,9 +240,10 @@ pub enum Events {
 }
 
 /// `[log]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Log {
     /// The agent's own level; `LUMOS_ON_PREMISE_AGENT_LOG_LEVEL`.
+    #[serde(deserialize_with = "de::level")]
     pub level: LogLevel,
     /// `text` or `json`.
     pub format: LogFormat,
@@ -216,6 +252,7 @@ pub struct Log {
     /// Days after which a connector's log file is deleted.
     pub retention_days: u32,
     /// Level of connector logs; `LUMOS_LOG_LEVEL`.
+    #[serde(deserialize_with = "de::level")]
     pub connector_level: LogLevel,
     /// Key names redacted besides the usual ones; `LUMOS_ADDITIONAL_REDACTED_LOG_KEYS` adds to them.
     pub redacted_keys: Vec<String>,
@@ -238,7 +275,8 @@ pub enum LogLevel {
 }
 
 /// `log.format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// One line for a person.
     Text,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::Isolation;
-use crate::domain::{Generation, Sha256};
+use crate::domain::{AppId, Generation, Sha256};
 
 /// The state of a connector, or of a file that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,4 +86,23 @@ pub struct Detail {
     pub listing: Listing,
     /// Its transitions, across restarts, oldest first; the oldest are dropped after 500.
     pub transitions: Vec<Transition>,
+}
+
+/// The row of a connector whose file is gone; `last` is the end of its history.
+pub(super) fn removed(app_id: &AppId, last: &Transition) -> Listing {
+    Listing {
+        app_id: app_id.to_string(),
+        version: None,
+        kind: "native".into(),
+        state: State::Stopped,
+        generation: last.generation,
+        sha256: last.sha256,
+        since: last.at,
+        last_error: Some("its file was removed".into()),
+        in_flight: 0,
+        capabilities: Vec::new(),
+        file: None,
+        isolation: None,
+        pid: None,
+    }
 }

@@ -7,12 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use crate::call::Call;
 use crate::domain::{AppId, Generation};
 use crate::telemetry::connector_log::ConnectorLog;
 
+mod backend;
+mod buffer;
+mod child;
+mod envelope;
+pub mod frames;
+mod host;
+mod json;
+mod launcher;
+mod library;
 mod manifest;
+mod settings;
 
 pub use manifest::{Manifest, ManifestError};
 
@@ -41,7 +52,7 @@ pub struct HostSpec {
 
 /// Starts hosts. Cheap to clone; owns the one thread that spawns processes.
 #[derive(Clone)]
-pub struct Launcher {}
+pub struct Launcher(Arc<launcher::Shared>);
 
 /// A host that has loaded its library, created the instance and answered `info`.
 pub struct Started {
@@ -104,18 +115,32 @@ pub enum CancelReason {
 
 /// A running host.
 #[derive(Clone)]
-pub struct Host {}
+pub struct Host(Arc<host::Handle>);
 
 /// One call in a host: its answer, and the means to cancel it. Dropping it forgets the answer but does not cancel.
-pub struct HostCall {}
+pub struct HostCall {
+    host: Host,
+    id: u64,
+    receiver: oneshot::Receiver<Result<Bytes, HostCallError>>,
+    outcome: Option<Result<Bytes, HostCallError>>,
+}
 
 impl Launcher {
-    /// Starts the spawning thread.
+    /// Starts the spawning thread; hosts will run this very executable, even if it is replaced on disk.
     ///
     /// # Errors
     /// If the running executable cannot be found.
     pub fn new() -> std::io::Result<Self> {
-        unimplemented!()
+        Self::with(crate::os::running_executable()?, launcher::ANSWER_BUDGET)
+    }
+
+    /// Like [`Launcher::new`] with another executable (which must understand `connector-host`), and a limit on the bytes of
+    /// answers over 64 KiB that are held at one time.
+    ///
+    /// # Errors
+    /// If the spawning thread cannot be started.
+    pub fn with(executable: PathBuf, answer_budget: u64) -> std::io::Result<Self> {
+        launcher::Shared::new(executable, answer_budget).map(|shared| Launcher(Arc::new(shared)))
     }
 
     /// Loads `library` in a throw-away host and reads its table and manifest, without creating an instance.
@@ -123,89 +148,100 @@ impl Launcher {
     /// # Errors
     /// If the library is not a connector of this ABI.
     pub async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
-        let _ = library;
-        unimplemented!()
+        self.0.inspect(library).await
     }
 
-    /// Starts a host, loads, creates and asks for `info`.
+    /// Starts a host, loads, creates and asks for `info`. Dropping the future ends the process.
     ///
     /// # Errors
     /// If any of that fails or takes more than 30 s. Nothing is left behind.
     pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
-        let _ = spec;
-        unimplemented!()
+        let (handle, info) = self.0.start(spec).await?;
+        Ok(Started {
+            host: Host(Arc::new(handle)),
+            info,
+        })
     }
 }
 
 impl Host {
-    /// Sends a call. `Err(Closed)` means that nothing was sent.
+    /// Sends a call. `Err(Closed)` means that nothing was sent. The secrets of the call are masked in the connector's log
+    /// while it runs and for a while after.
     ///
     /// # Errors
     /// If the host takes no calls.
     pub fn begin(&self, call: &Call, timeout: Duration) -> Result<HostCall, HostCallError> {
-        let _ = (call, timeout);
-        unimplemented!()
+        let (id, receiver) = self.0.begin(call, timeout)?;
+        Ok(HostCall {
+            host: self.clone(),
+            id,
+            receiver,
+            outcome: None,
+        })
     }
 
     /// Calls that have not ended.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        unimplemented!()
+        self.0.in_flight()
     }
 
     /// Takes no new calls, waits for those in flight up to `grace`, has the connector quiesced and destroyed, and ends the
     /// process; kills it where that takes too long.
     pub async fn drain(&self, grace: Duration) -> Exit {
-        let _ = grace;
-        unimplemented!()
+        self.0.drain(grace).await
     }
 
     /// Ends the process at once. `reason` becomes the exit's.
     pub fn kill(&self, reason: &str) {
-        let _ = reason;
-        unimplemented!()
+        self.0.kill(reason, true);
     }
 
     /// Waits for the process to end. May be awaited any number of times.
     pub async fn exited(&self) -> Exit {
-        unimplemented!()
+        self.0.exited().await
     }
 
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        unimplemented!()
+        self.0.pid()
     }
 
     /// Its resident bytes, if they can be read.
     #[must_use]
     pub fn resident_bytes(&self) -> Option<u64> {
-        unimplemented!()
+        self.0.resident_bytes()
     }
 }
 
 impl HostCall {
-    /// The answer. Cancel-safe.
+    /// The answer. Cancel-safe; once it is there, the same again.
     ///
     /// # Errors
     /// If the host died, or the answer is not acceptable.
     pub async fn answer(&mut self) -> Result<Bytes, HostCallError> {
-        unimplemented!()
+        if self.outcome.is_none() {
+            let outcome = (&mut self.receiver).await;
+            let gone = |_| Err(HostCallError::Died("it is gone".into()));
+            self.outcome = Some(outcome.unwrap_or_else(gone));
+        }
+        self.outcome.clone().expect("just filled")
     }
 
     /// Tells the connector that nobody waits any more.
     pub fn cancel(&self, reason: CancelReason) {
-        let _ = reason;
-        unimplemented!()
+        self.host.0.cancel(self.id, reason);
     }
 }
 
-/// The entry of `lumos-agent connector-host`, run by the agent itself; never returns to `main` before the host ends.
+/// The entry of `lumos-agent connector-host`, run by the agent itself; never returns to `main` before the host ends. Call it
+/// before anything starts threads or an asynchronous runtime.
 ///
 /// # Errors
 /// If it was not started by an agent.
 pub fn host_main() -> Result<(), String> {
-    unimplemented!()
+    child::run()
 }
 
 /// Kept by whoever shares one.

@@ -1,41 +1,340 @@
-//! The log files of connectors.
+//! The log files of connectors: `{app_id}_{yyyy-MM-dd}.log`, one for each day (local date).
+//!
+//! A connector's lines come faster than a disk writes, or carry secrets, escape sequences, or no end: so a line is filtered
+//! by level and rate where it arises, queued (bounded; nobody who logs ever waits), and masked, escaped, cut and written
+//! by one thread. What is dropped is counted, in the metrics and by a line in the log itself. A full disk costs lines,
+//! nothing else.
 
-use std::sync::Arc;
+mod files;
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Zoned;
 use secrecy::SecretString;
 
+use self::files::Files;
+use super::mask::Masker;
+use super::metrics::Metrics;
 use crate::config::model::LogLevel;
 use crate::domain::{AppId, Generation};
 
-/// Writes `{app_id}_{yyyy-MM-dd}.log` files. Cheap to clone.
+/// Lines that may wait for the disk, over all connectors.
+const QUEUE: usize = 4096;
+/// Longest line in the file, in bytes before escaping.
+const MAX_LINE: usize = 8 * 1024;
+/// Lines a second that a connector may write for long.
+const LINES_PER_SECOND: f64 = 200.0;
+/// Lines that a connector may write at once.
+const BURST: f64 = 2000.0;
+
+/// How connector logs are written.
+#[derive(Debug, Clone)]
+pub struct ConnectorLogOptions {
+    /// The directory; made if it is missing.
+    pub directory: PathBuf,
+    /// Days after which a file is deleted.
+    pub retention_days: u32,
+    /// Lines below it are not written.
+    pub level: LogLevel,
+}
+
+/// Writes `{app_id}_{yyyy-MM-dd}.log` files. Cheap to clone. The writing thread ends with the last clone.
 #[derive(Clone)]
-pub struct ConnectorLogs {}
+pub struct ConnectorLogs(Arc<Shared>);
+
+struct Shared {
+    queue: SyncSender<Order>,
+    level: AtomicU8,
+    apps: Mutex<HashMap<AppId, Arc<App>>>,
+    metrics: Metrics,
+}
+
+/// What all generations of a connector share.
+struct App {
+    app_id: AppId,
+    /// A level of its own, or `NO_LEVEL`.
+    level: AtomicU8,
+    bucket: Mutex<Bucket>,
+    dropped: AtomicU64,
+    masker: Mutex<Masker>,
+}
+
+const NO_LEVEL: u8 = u8::MAX;
+
+/// What the writing thread does.
+enum Order {
+    Line(Line),
+    Retention(u32),
+    Flush(SyncSender<()>),
+}
+
+struct Line {
+    app: Arc<App>,
+    at: Zoned,
+    level: LogLevel,
+    generation: Generation,
+    request_id: Option<Box<str>>,
+    text: Box<str>,
+}
 
 /// The log of one generation of one connector. Cheap to clone, never blocks.
 #[derive(Clone)]
-pub struct ConnectorLog {}
+pub struct ConnectorLog {
+    shared: Arc<Shared>,
+    app: Arc<App>,
+    generation: Generation,
+}
+
+/// Keeps secrets masked; see [`ConnectorLog::guard`].
+pub struct SecretGuard {
+    app: Arc<App>,
+    secrets: Arc<[SecretString]>,
+}
+
+impl Drop for SecretGuard {
+    fn drop(&mut self) {
+        lock(&self.app.masker).release(&self.secrets, Instant::now());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Allows [`BURST`] lines at once and [`LINES_PER_SECOND`] for long.
+struct Bucket {
+    lines: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn full(now: Instant) -> Self {
+        Bucket {
+            lines: BURST,
+            filled: now,
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.lines = (self.lines + passed * LINES_PER_SECOND).min(BURST);
+        self.filled = now;
+        if self.lines < 1.0 {
+            return false;
+        }
+        self.lines -= 1.0;
+        true
+    }
+}
 
 impl ConnectorLogs {
+    /// Makes the directory and starts the writing thread, which first deletes files that are too old.
+    ///
+    /// # Errors
+    /// If the directory cannot be made or the thread not be started.
+    pub fn start(options: ConnectorLogOptions, metrics: Metrics) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&options.directory)?;
+        let (queue, orders) = sync_channel(QUEUE);
+        let files = Files::new(options.directory, options.retention_days);
+        std::thread::Builder::new()
+            .name("connector-log".into())
+            .spawn(move || write_for_ever(&orders, files))?;
+        Ok(ConnectorLogs(Arc::new(Shared {
+            queue,
+            level: AtomicU8::new(options.level as u8),
+            apps: Mutex::default(),
+            metrics,
+        })))
+    }
+
     /// The log of `generation` of `app_id`.
     #[must_use]
     pub fn of(&self, app_id: &AppId, generation: Generation) -> ConnectorLog {
-        let _ = (app_id, generation);
-        unimplemented!()
+        ConnectorLog {
+            shared: self.0.clone(),
+            app: self.0.app(app_id),
+            generation,
+        }
+    }
+
+    /// Changes the level at once.
+    pub fn set_level(&self, level: LogLevel) {
+        self.0.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    /// Gives a connector a level of its own, or takes it away.
+    pub fn set_level_of(&self, app_id: &AppId, level: Option<LogLevel>) {
+        let level = level.map_or(NO_LEVEL, |level| level as u8);
+        self.0.app(app_id).level.store(level, Ordering::Relaxed);
+    }
+
+    /// Changes how long files are kept.
+    pub fn set_retention_days(&self, days: u32) {
+        // A full queue only puts it off: the next reload sends it again.
+        let _ = self.0.queue.try_send(Order::Retention(days));
+    }
+
+    /// Waits until everything logged so far is in the files. Blocks.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.0.queue.send(Order::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+impl Shared {
+    fn app(&self, app_id: &AppId) -> Arc<App> {
+        let new = || {
+            Arc::new(App {
+                app_id: app_id.clone(),
+                level: AtomicU8::new(NO_LEVEL),
+                bucket: Mutex::new(Bucket::full(Instant::now())),
+                dropped: AtomicU64::new(0),
+                masker: Mutex::default(),
+            })
+        };
+        lock(&self.apps).entry(app_id.clone()).or_insert_with(new).clone()
     }
 }
 
 impl ConnectorLog {
-    /// Writes one line. `request_id` ties it to a call.
-    pub fn line(&self, level: LogLevel, request_id: Option<&str>, text: &str) {
-        let _ = (level, request_id, text);
+    /// Whether lines of `level` are written at present. To spare the work of making one.
+    #[must_use]
+    pub fn takes(&self, level: LogLevel) -> bool {
+        let own = self.app.level.load(Ordering::Relaxed);
+        let least = if own == NO_LEVEL {
+            self.shared.level.load(Ordering::Relaxed)
+        } else {
+            own
+        };
+        level as u8 >= least
     }
 
-    /// Masks `secrets` in every line from now on until a while after the guard is dropped.
-    pub fn guard(&self, secrets: Arc<[SecretString]>) -> impl Drop + Send + Sync + 'static {
-        struct Guard(#[expect(dead_code)] Arc<[SecretString]>);
-        impl Drop for Guard {
-            fn drop(&mut self) {}
+    /// Writes one line. `request_id` ties it to a call. Dropped and counted if there are too many.
+    pub fn line(&self, level: LogLevel, request_id: Option<&str>, text: &str) {
+        if !self.takes(level) {
+            return;
         }
-        Guard(secrets)
+        if !lock(&self.app.bucket).take(Instant::now()) {
+            return self.dropped(1);
+        }
+        let line = Line {
+            app: self.app.clone(),
+            at: Zoned::now(),
+            level,
+            generation: self.generation,
+            request_id: request_id.map(Into::into),
+            text: text.into(),
+        };
+        match self.shared.queue.try_send(Order::Line(line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.dropped(1),
+        }
+    }
+
+    /// Counts lines that were dropped before they came here.
+    pub fn dropped(&self, count: u64) {
+        self.app.dropped.fetch_add(count, Ordering::Relaxed);
+        self.shared.metrics.log_lines_dropped(&self.app.app_id, count);
+    }
+
+    /// Masks `secrets` in every line of the connector from now on until a minute after the guard is dropped.
+    #[must_use]
+    pub fn guard(&self, secrets: Arc<[SecretString]>) -> SecretGuard {
+        lock(&self.app.masker).hold(&secrets, Instant::now());
+        SecretGuard {
+            app: self.app.clone(),
+            secrets,
+        }
     }
 }
+
+fn write_for_ever(orders: &Receiver<Order>, mut files: Files) {
+    files.delete_old(&Zoned::now());
+    for order in orders {
+        match order {
+            Order::Line(line) => write(&mut files, &line),
+            Order::Retention(days) => files.set_retention(days, &Zoned::now()),
+            Order::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+fn write(files: &mut Files, line: &Line) {
+    let dropped = line.app.dropped.swap(0, Ordering::Relaxed);
+    let mut text = String::new();
+    if dropped > 0 {
+        let note = format!("{dropped} lines dropped: the connector writes too much");
+        put(&mut text, line, "WARNING", None, &note);
+    }
+    let masked = lock(&line.app.masker)
+        .mask(&line.text, Instant::now())
+        .into_owned();
+    put(
+        &mut text,
+        line,
+        level_name(line.level),
+        line.request_id.as_deref(),
+        &masked,
+    );
+    if !files.append(&line.app.app_id, &line.at, text.as_bytes()) {
+        line.app.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+    }
+}
+
+/// `2026-11-21T05:16:01.123+00:00 ERROR [gen 3] [request-id] text`
+fn put(out: &mut String, line: &Line, level: &str, request_id: Option<&str>, text: &str) {
+    use std::fmt::Write;
+    let at = line.at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z");
+    let _ = write!(out, "{at} {level} [gen {}] ", line.generation);
+    if let Some(request_id) = request_id {
+        out.push('[');
+        escape(out, request_id);
+        out.push_str("] ");
+    }
+    let mut kept = text.len().min(MAX_LINE);
+    while !text.is_char_boundary(kept) {
+        kept -= 1;
+    }
+    escape(out, &text[..kept]);
+    if kept < text.len() {
+        let _ = write!(out, " … ({} bytes cut)", text.len() - kept);
+    }
+    out.push('\n');
+}
+
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "DEBUG",
+        LogLevel::Info => "INFO",
+        LogLevel::Warning => "WARNING",
+        LogLevel::Error => "ERROR",
+        LogLevel::Critical => "CRITICAL",
+    }
+}
+
+/// Makes control characters, and those that reorder or hide text, visible: a log is read in a terminal.
+fn escape(out: &mut String, text: &str) {
+    for character in text.chars() {
+        let hides = matches!(
+            character,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        );
+        if character == '\t' {
+            out.push(character);
+        } else if character.is_control() || hides {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod connector_log;
+pub mod log;
+pub(crate) mod mask;
 pub mod metrics;

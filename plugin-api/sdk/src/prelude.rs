@@ -3,7 +3,7 @@
 pub use lumos_connector_models::*;
 pub use schemars::{self, JsonSchema};
 pub use serde::{Deserialize, Serialize};
-pub use serde_json::json;
+pub use serde_json::{Value as Json, json};
 
 pub use crate::auth::NoAuth;
 pub use crate::http::path_segment;

@@ -393,3 +393,66 @@ fn association_sample(association: FoundEntitlementAssociation, accounts: &BTree
         integration_specific_resource_id: association.integration_specific_resource_id,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: ProbeCheckStatus, kinds: &[ProbeCoverageStatus]) -> ProbeCheck {
+        let kind = |status: &ProbeCoverageStatus| ProbeEntitlementTypeResult {
+            entitlement_type: "role".to_owned(),
+            status: *status,
+        };
+        ProbeCheck {
+            entitlement_types: Some(kinds.iter().map(kind).collect()),
+            ..result(ProbeCheckName::Entitlements, status, "")
+        }
+    }
+
+    #[test]
+    fn the_worst_check_decides_the_run() {
+        use ProbeCheckStatus::{Failed, Passed, Skipped, Unsupported};
+        use ProbeCoverageStatus::{Found, NotChecked, NotFound};
+        let cases = [
+            (vec![check(Passed, &[Found])], ProbeStatus::Passed),
+            (vec![check(Passed, &[Found, NotFound])], ProbeStatus::Partial),
+            (vec![check(Passed, &[NotChecked])], ProbeStatus::Partial),
+            (
+                vec![check(Passed, &[NotFound]), check(Failed, &[])],
+                ProbeStatus::Failed,
+            ),
+            (
+                vec![check(Unsupported, &[]), check(Skipped, &[])],
+                ProbeStatus::Failed,
+            ),
+            (
+                vec![check(Unsupported, &[]), check(Passed, &[])],
+                ProbeStatus::Passed,
+            ),
+            (vec![check(Skipped, &[])], ProbeStatus::Passed),
+        ];
+        for (checks, expected) in cases {
+            assert_eq!(status_of(&checks), expected, "{checks:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_missing_only_if_everything_was_read() {
+        let declared = ["a".to_owned(), "b".to_owned()];
+        let seen = BTreeSet::from(["a".to_owned()]);
+        let statuses = |exhausted| -> Vec<ProbeCoverageStatus> {
+            coverage(declared.iter(), &seen, exhausted)
+                .iter()
+                .map(|kind| kind.status)
+                .collect()
+        };
+        assert_eq!(
+            statuses(true),
+            [ProbeCoverageStatus::Found, ProbeCoverageStatus::NotFound]
+        );
+        assert_eq!(
+            statuses(false),
+            [ProbeCoverageStatus::Found, ProbeCoverageStatus::NotChecked]
+        );
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! It does what every connector needs and what is easily forgotten: connections live on between calls, every answer that
 //! is not a success becomes the right [`ConnectorError`], answers are bounded, credentials are
-//! marked so that they cannot be printed, and the call's trace context goes along.
+//! marked so that they cannot be printed and are not taken to another origin by a redirect, and the call's trace context
+//! goes along.
 #![forbid(unsafe_code)]
 
 mod failure;

@@ -7,6 +7,8 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use reqwest::Url;
+use reqwest::redirect::{Action, Attempt, Policy};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
@@ -58,12 +60,31 @@ impl HttpPool {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            .redirect(Policy::custom(follow))
             .referer(false)
             .user_agent(concat!("lumos-connector-sdk/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ConnectorError::internal(format!("cannot set up the HTTP client: {error}")))
     }
+}
+
+/// Follows within the app only: a redirect to another origin would take headers with keys there. Such an answer is left to
+/// the caller, with its status.
+fn follow(attempt: Attempt<'_>) -> Action {
+    let first = attempt.previous().first();
+    if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("too many redirects")
+    } else if first.is_none_or(|first| is_same_app(first, attempt.url())) {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+/// The same origin, or the same host by TLS.
+fn is_same_app(from: &Url, to: &Url) -> bool {
+    from.origin() == to.origin()
+        || (to.scheme() == "https" && from.scheme() == "http" && from.host() == to.host())
 }
 
 /// TLS 1.2 and 1.3 with the authorities that the operating system trusts.

@@ -228,3 +228,99 @@ fn as_object(schema: Value) -> JsonObject {
         _ => JsonObject::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::schema::input_of;
+
+    /// A model with
+    /// one of everything.
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct Everything {
+        /// Plain.
+        user_id: String,
+        nickname: Option<String>,
+        #[serde(default)]
+        count: u32,
+        ratio: Option<f64>,
+        kind: Kind,
+        other_kind: Option<Kind>,
+        parts: Vec<Part>,
+        anything: Option<Value>,
+        labels: Option<BTreeMap<String, i64>>,
+        #[schemars(title = "Chosen", extend("x-secret" = true))]
+        key: String,
+    }
+
+    /// A kind.
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        /// The first.
+        One,
+        /// The second.
+        Two,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct Part {}
+
+    #[test]
+    fn a_model_has_the_shape_that_pydantic_gives_it() {
+        let expected = json!({
+            "$defs": {
+                "Kind": {"description": "A kind.", "enum": ["one", "two"], "title": "Kind", "type": "string"},
+                "Part": {"properties": {}, "title": "Part", "type": "object"},
+            },
+            "description": "A model with one of everything.",
+            "properties": {
+                "user_id": {"description": "Plain.", "title": "User Id", "type": "string"},
+                "nickname": {
+                    "anyOf": [{"type": "string"}, {"type": "null"}], "default": null, "title": "Nickname"
+                },
+                "count": {"default": 0, "title": "Count", "type": "integer"},
+                "ratio": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": null, "title": "Ratio"},
+                "kind": {"$ref": "#/$defs/Kind"},
+                "other_kind": {"anyOf": [{"$ref": "#/$defs/Kind"}, {"type": "null"}], "default": null},
+                "parts": {"items": {"$ref": "#/$defs/Part"}, "title": "Parts", "type": "array"},
+                "anything": {"default": null, "title": "Anything"},
+                "labels": {
+                    "anyOf": [
+                        {"additionalProperties": {"type": "integer"}, "type": "object"},
+                        {"type": "null"},
+                    ],
+                    "default": null,
+                    "title": "Labels",
+                },
+                "key": {"title": "Chosen", "type": "string", "x-secret": true},
+            },
+            "required": ["user_id", "kind", "parts", "key"],
+            "title": "Everything",
+            "type": "object",
+        });
+        assert_eq!(Value::Object(input_of::<Everything>()), expected);
+        let written = serde_json::to_string(&input_of::<Everything>()).unwrap();
+        assert_eq!(written, expected.to_string(), "in this order, too");
+    }
+
+    #[test]
+    fn names_become_words_as_in_python() {
+        for (name, expected) in [
+            ("account_id", "Account Id"),
+            ("x5t_s256", "X5T S256"),
+            ("apiURL", "Apiurl"),
+            ("_private", "Private"),
+        ] {
+            assert_eq!(words(name), expected);
+        }
+    }
+}

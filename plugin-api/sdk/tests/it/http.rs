@@ -125,6 +125,17 @@ fn requests_carry_the_credential_and_pages_their_positions() {
 }
 
 #[test]
+fn redirects_are_followed_within_the_app_only() {
+    let upstream = Upstream::start();
+    let harness = Harness::new(integration()).unwrap();
+    let answer = harness.call("list_accounts", request(&upstream.url, "/moved", json!({})));
+    assert_eq!(answer["response"][0]["email"], "a@example.com");
+    let answer = harness.call("list_accounts", request(&upstream.url, "/elsewhere", json!({})));
+    assert_eq!(answer["error"]["status_code"], 302);
+    assert_eq!(answer["error"]["error_code"], "invalid_response");
+}
+
+#[test]
 fn nobody_listening_and_an_illegal_header() {
     let harness = Harness::new(integration()).unwrap();
     let answer = harness.call("list_accounts", request("http://127.0.0.1:9", "/", json!({})));

@@ -92,6 +92,13 @@ fn answer(path: &str) -> Option<String> {
         "/html" => ("502 Bad Gateway", "text/html", "", "<html>".to_owned()),
         "/garbage" => ("200 OK", "text/plain", "", "surely no JSON".to_owned()),
         "/shape" => ("200 OK", json, "", r#"{"secret":"s3cret"}"#.to_owned()),
+        "/elsewhere" => (
+            "302 Found",
+            "text/plain",
+            "Location: http://app.invalid/users\r\n",
+            String::new(),
+        ),
+        "/moved" => ("302 Found", "text/plain", "Location: /users\r\n", String::new()),
         "/gzip" => (
             "200 OK",
             json,

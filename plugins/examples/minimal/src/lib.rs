@@ -46,3 +46,6 @@ fn integration() -> Integration<TokenCredential> {
 }
 
 export_connector!(integration);
+
+#[cfg(test)]
+mod tests;

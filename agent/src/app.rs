@@ -1,0 +1,456 @@
+//! The daemon: puts the parts together, serves until it is told to stop, and stops without dropping a write.
+//!
+//! ```text
+//! build: state directory and its lock ▸ certificate ▸ sockets ▸ connectors
+//! run:   serve ──shutdown──▶ drain: new calls 503, calls in flight end (≤ shutdown_grace) ▸ hosts gone ▸ sockets closed
+//!                               └──force──▶ at once
+//! ```
+//!
+//! `build` takes everything that can be missing or taken, so that a wrong configuration is told before anything is served.
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, Principal, Via};
+use crate::config::Config;
+use crate::connectors::Connectors;
+use crate::control::{self, Control, ControlServer};
+use crate::hosting::Launcher;
+use crate::http::admin::{self, Health};
+use crate::http::dispatch::{self, Dispatch};
+use crate::http::listener::Listener;
+use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use crate::telemetry::metrics::Metrics;
+use crate::tls::ServerTls;
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use crate::control::Reload;
+pub use error::BuildError;
+
+/// Connections of the admin listener.
+const ADMIN_CONNECTIONS: u32 = 64;
+/// How often the last use of tokens is written down.
+const FLUSH: Duration = Duration::from_secs(30);
+/// What hosts get after the grace for calls to be quiesced and ended.
+const HOSTS_END: Duration = Duration::from_secs(15);
+/// What connections get after the hosts are gone to send their last answers.
+const CLOSING: Duration = Duration::from_secs(8);
+
+/// How the agent is run.
+#[derive(Debug, Default)]
+pub enum Mode {
+    /// TLS and credentials, as configured.
+    #[default]
+    Service,
+    /// For authors of connectors: plain HTTP, on loopback only. Without a token everybody on this machine may call.
+    Dev {
+        /// The one token that is accepted.
+        token: Option<SecretString>,
+    },
+}
+
+/// What `build` needs besides the configuration.
+#[derive(Default)]
+pub struct Options {
+    /// See [`Mode`].
+    pub mode: Mode,
+    /// Why the configuration on disk is not the one in force; shown by `/readyz` and `status`.
+    pub config_error: Option<watch::Receiver<Option<String>>>,
+    /// Reads the configuration anew, for `POST /control/reload`.
+    pub reload: Option<Reload>,
+    /// The numbers; a fresh set if none is given.
+    pub metrics: Option<Metrics>,
+}
+
+/// A daemon that has its sockets and is about to serve.
+pub struct App {
+    config: watch::Receiver<Arc<Config>>,
+    connectors: Connectors,
+    logs: ConnectorLogs,
+    health: Arc<Health>,
+    dispatch: Listener,
+    admin: Option<Listener>,
+    control: ControlServer,
+    control_router: Router,
+    dispatch_url: String,
+    admin_url: Option<String>,
+    connectors_stop: CancellationToken,
+    /// Held for as long as the agent lives.
+    lock: File,
+}
+
+/// The sockets, bound.
+struct Sockets {
+    dispatch: TcpListener,
+    admin: Option<TcpListener>,
+    control: ControlServer,
+}
+
+impl App {
+    /// Takes the state directory, loads the certificate, binds all sockets and starts the connectors.
+    ///
+    /// # Errors
+    /// See [`BuildError`]; nothing is left behind.
+    pub async fn build(config: watch::Receiver<Arc<Config>>, options: Options) -> Result<Self, BuildError> {
+        let settings = config.borrow().clone();
+        let state_dir = settings.agent.state_dir.clone();
+        let lock = take_state_dir(&state_dir)?;
+        let tls = match &options.mode {
+            Mode::Service => Some(Arc::new(ServerTls::load(&settings.dispatch.tls)?)),
+            Mode::Dev { .. } if !settings.dispatch.listen.ip().is_loopback() => {
+                return Err(BuildError::NotLoopback(settings.dispatch.listen));
+            }
+            Mode::Dev { .. } => None,
+        };
+        let sockets = Sockets::bind(&settings).await?;
+        let metrics = options.metrics.unwrap_or_default();
+        let connectors_stop = CancellationToken::new();
+        let logs = connector_logs(&settings, &metrics)?;
+        let launcher = Launcher::new().map_err(BuildError::Launcher)?;
+        let connectors = Connectors::start(
+            config.clone(),
+            launcher,
+            logs.clone(),
+            metrics.clone(),
+            connectors_stop.clone(),
+        )
+        .await
+        .map_err(|source| BuildError::Connectors {
+            path: state_dir.clone(),
+            source,
+        })?;
+        let health = Arc::new(Health {
+            backend: Arc::new(connectors.clone()),
+            config: config.clone(),
+            config_error: options.config_error.unwrap_or_else(|| watch::channel(None).1),
+            tls,
+            auth: authenticator(&options.mode, &settings),
+            metrics,
+            draining: CancellationToken::new(),
+            listening: AtomicBool::new(false),
+        });
+        let wired = Wired::new(&health, sockets, &settings, options.reload)?;
+        Ok(App {
+            config,
+            connectors,
+            logs,
+            health,
+            dispatch: wired.dispatch,
+            admin: wired.admin,
+            control: wired.control,
+            control_router: wired.control_router,
+            dispatch_url: wired.dispatch_url,
+            admin_url: wired.admin_url,
+            connectors_stop,
+            lock,
+        })
+    }
+
+    /// Where calls go: `https://HOST:PORT/connectors`.
+    #[must_use]
+    pub fn dispatch_url(&self) -> &str {
+        &self.dispatch_url
+    }
+
+    /// Where the admin listener is, if it is enabled.
+    #[must_use]
+    pub fn admin_url(&self) -> Option<&str> {
+        self.admin_url.as_deref()
+    }
+
+    /// The connectors.
+    #[must_use]
+    pub fn connectors(&self) -> &Connectors {
+        &self.connectors
+    }
+
+    /// Serves until `shutdown` fires, then drains; `force` cuts that short. Returns when every host is gone.
+    pub async fn run(self, shutdown: CancellationToken, force: CancellationToken) {
+        let close = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let listening = Listening::new(&self.health);
+        let dispatch = self.dispatch.serve(close.clone());
+        tasks.spawn(async move {
+            let _until_the_end = listening;
+            dispatch.await;
+        });
+        if let Some(admin) = self.admin {
+            tasks.spawn(admin.serve(close.clone()));
+        }
+        tasks.spawn(self.control.serve(self.control_router, close.clone()));
+        tasks.spawn(follow_log_settings(self.logs, self.config.clone(), close.clone()));
+        tasks.spawn(watch_certificate(self.health.clone(), close.clone()));
+        tasks.spawn(keep_last_use(self.health.auth.clone(), close.clone()));
+        tracing::info!(url = %self.dispatch_url, admin = self.admin_url, version = env!("CARGO_PKG_VERSION"), "the agent serves");
+
+        supervise(&mut tasks, &shutdown).await;
+        let grace = self.config.borrow().agent.shutdown_grace;
+        tracing::info!(
+            ?grace,
+            "the agent stops: calls in flight end, new ones are refused"
+        );
+        self.health.draining.cancel();
+        self.connectors_stop.cancel();
+        let drained = tokio::time::timeout(grace + HOSTS_END, self.connectors.drained());
+        match force.run_until_cancelled(drained).await {
+            Some(Ok(())) => tracing::info!("all calls have ended and all hosts are gone"),
+            Some(Err(_)) => tracing::warn!("hosts did not end in time; they are killed with the agent"),
+            None => tracing::warn!("told to stop at once; calls in flight are dropped"),
+        }
+        close.cancel();
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if !matches!(
+            force
+                .run_until_cancelled(tokio::time::timeout(CLOSING, ended))
+                .await,
+            Some(Ok(()))
+        ) {
+            tasks.shutdown().await;
+        }
+        self.health.auth.flush();
+        drop(self.lock);
+    }
+}
+
+impl Sockets {
+    async fn bind(settings: &Config) -> Result<Self, BuildError> {
+        let dispatch = bind("dispatch.listen", settings.dispatch.listen).await?;
+        let admin = match settings.admin.enabled {
+            true => Some(bind("admin.listen", settings.admin.listen).await?),
+            false => None,
+        };
+        let state_dir = &settings.agent.state_dir;
+        let control = ControlServer::bind(state_dir).map_err(|source| BuildError::Control {
+            path: control::endpoint(state_dir),
+            source,
+        })?;
+        Ok(Sockets {
+            dispatch,
+            admin,
+            control,
+        })
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let remedy = match source.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port",
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a privilege that this user lacks; choose a higher one"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; use one of its own, or 0.0.0.0 for all"
+            }
+            _ => "the system refuses it; check the address",
+        };
+        BuildError::Bind {
+            key,
+            address,
+            remedy,
+            source,
+        }
+    })
+}
+
+/// The listeners with their routes.
+struct Wired {
+    dispatch: Listener,
+    admin: Option<Listener>,
+    control: ControlServer,
+    control_router: Router,
+    dispatch_url: String,
+    admin_url: Option<String>,
+}
+
+impl Wired {
+    fn new(
+        health: &Arc<Health>,
+        sockets: Sockets,
+        settings: &Config,
+        reload: Option<Reload>,
+    ) -> Result<Self, BuildError> {
+        let scheme = if health.tls.is_some() { "https" } else { "http" };
+        let dispatch_url = format!("{}/connectors", base_url(scheme, &sockets.dispatch));
+        let admin_url = sockets.admin.as_ref().map(|socket| base_url("http", socket));
+        let remote = Dispatch::new(
+            health.backend.clone(),
+            health.auth.clone(),
+            health.config.clone(),
+            health.metrics.clone(),
+            health.draining.clone(),
+        );
+        let local = Authenticator::everybody(Principal::unrestricted("local", Via::Local));
+        let local = Arc::new(remote.for_callers(local));
+        let control = Arc::new(Control {
+            health: health.clone(),
+            reload,
+            started_at: Timestamp::now(),
+            dispatch_url: dispatch_url.clone(),
+            admin_url: admin_url.clone(),
+        });
+        let listener = |socket, tls, router, max_connections| Listener {
+            socket,
+            tls,
+            router,
+            max_connections,
+            metrics: health.metrics.clone(),
+        };
+        Ok(Wired {
+            control_router: control::router(control, dispatch::router(local)),
+            control: sockets.control,
+            dispatch: listener(
+                sockets.dispatch,
+                health.tls.clone(),
+                dispatch::router(Arc::new(remote)),
+                settings.dispatch.max_connections,
+            ),
+            admin: sockets
+                .admin
+                .map(|socket| listener(socket, None, admin::router(health.clone()), ADMIN_CONNECTIONS)),
+            dispatch_url,
+            admin_url,
+        })
+    }
+}
+
+/// Where a local client reaches `socket`.
+fn base_url(scheme: &str, socket: &TcpListener) -> String {
+    match socket.local_addr() {
+        Ok(address) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        Ok(address) => format!("{scheme}://{address}"),
+        Err(_) => format!("{scheme}://localhost"),
+    }
+}
+
+fn authenticator(mode: &Mode, settings: &Config) -> Authenticator {
+    match mode {
+        Mode::Service => Authenticator::tokens(settings.agent.token_file.clone(), &settings.agent.state_dir),
+        Mode::Dev { token: Some(token) } => Authenticator::single(token),
+        Mode::Dev { token: None } => Authenticator::everybody(Principal::unrestricted("dev", Via::Dev)),
+    }
+}
+
+fn connector_logs(settings: &Config, metrics: &Metrics) -> Result<ConnectorLogs, BuildError> {
+    let options = ConnectorLogOptions {
+        directory: settings.log.directory.clone(),
+        retention_days: settings.log.retention_days,
+        level: settings.log.connector_level,
+    };
+    ConnectorLogs::start(options, metrics.clone()).map_err(|source| BuildError::Logs {
+        path: settings.log.directory.clone(),
+        source,
+    })
+}
+
+/// Hands changes of the configuration on to the connectors' logs.
+async fn follow_log_settings(
+    logs: ConnectorLogs,
+    mut config: watch::Receiver<Arc<Config>>,
+    stop: CancellationToken,
+) {
+    while let Some(Ok(())) = stop.run_until_cancelled(config.changed()).await {
+        let log = config.borrow_and_update().log.clone();
+        logs.set_level(log.connector_level);
+        logs.set_retention_days(log.retention_days);
+    }
+    // Nobody changes the configuration any more; that alone is no reason to stop.
+    stop.cancelled().await;
+}
+
+/// Makes the directory if need be, and sees to it that no other agent uses it.
+fn take_state_dir(path: &Path) -> Result<File, BuildError> {
+    let unusable = |source| BuildError::StateDir {
+        path: path.to_owned(),
+        source,
+    };
+    make_private(path).map_err(unusable)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join("agent.lock"))
+        .map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(BuildError::AlreadyRunning {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Waits for `shutdown`. A task that ends before is a defect: without its listener the agent is of no use.
+async fn supervise(tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        Some(ended) = tasks.join_next() => {
+            tracing::error!(reason = ?ended, "a part of the agent ended by itself; the agent stops");
+        }
+    }
+}
+
+fn watch_certificate(health: Arc<Health>, stop: CancellationToken) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        match &health.tls {
+            Some(tls) => tls.watch(health.config.clone(), stop).await,
+            None => stop.cancelled().await,
+        }
+    })
+}
+
+async fn keep_last_use(auth: Authenticator, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(FLUSH))
+        .await
+        .is_some()
+    {
+        let auth = auth.clone();
+        let _ = tokio::task::spawn_blocking(move || auth.flush()).await;
+    }
+}
+
+/// Says that the dispatch listener accepts, for as long as it lives.
+struct Listening(Arc<Health>);
+
+impl Listening {
+    fn new(health: &Arc<Health>) -> Self {
+        health.listening.store(true, Ordering::Release);
+        Listening(health.clone())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listening.store(false, Ordering::Release);
+    }
+}

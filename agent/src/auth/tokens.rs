@@ -1,0 +1,170 @@
+//! The tokens in force, as the running agent sees them: the token file, re-read when it changes.
+//!
+//! The file's stamp is looked at with every request (a microsecond), so that a revoked token is refused from the next one on,
+//! without a restart or a signal. A file that cannot be read or trusted means that no token is in force.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+use super::token_file::{self, TokenRecord};
+use super::{Principal, Via, token};
+use crate::stamp::Stamp;
+
+pub(super) struct TokenStore {
+    path: PathBuf,
+    current: ArcSwap<Loaded>,
+    reloading: Mutex<()>,
+}
+
+struct Loaded {
+    stamp: Option<Stamp>,
+    tokens: HashMap<[u8; 32], Entry>,
+    problem: Option<String>,
+}
+
+struct Entry {
+    id: Arc<str>,
+    principal: Principal,
+    expires_at: Option<Timestamp>,
+}
+
+impl TokenStore {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let current = ArcSwap::from_pointee(Loaded::from_file(&path));
+        TokenStore {
+            path,
+            current,
+            reloading: Mutex::new(()),
+        }
+    }
+
+    /// Who owns the token with this digest, and the token's id. `None` if it is unknown, expired or revoked.
+    pub(super) fn find(&self, digest: &[u8; 32]) -> Option<(Principal, Arc<str>)> {
+        self.refresh();
+        let loaded = self.current.load();
+        // What a search by digest tells by its time is about the digest, which nobody can choose bit by bit.
+        let (own, entry) = loaded.tokens.get_key_value(digest)?;
+        let expired = entry.expires_at.is_some_and(|at| at <= Timestamp::now());
+        (token::equal(own, digest) && !expired).then(|| (entry.principal.clone(), entry.id.clone()))
+    }
+
+    /// Why no token is in force, if that is so.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.refresh();
+        self.current.load().problem.clone()
+    }
+
+    fn refresh(&self) {
+        if stamp(&self.path) == self.current.load().stamp {
+            return;
+        }
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.load();
+        if stamp(&self.path) != current.stamp {
+            let loaded = Loaded::from_file(&self.path);
+            loaded.report(&current);
+            self.current.store(Arc::new(loaded));
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
+}
+
+impl Loaded {
+    fn from_file(path: &Path) -> Self {
+        // Before reading: a file that changes meanwhile has another stamp at the next request.
+        let stamp = stamp(path);
+        let (tokens, problem) = match token_file::load(path) {
+            Ok(records) => (records.into_iter().map(entry).collect(), None),
+            Err(error) => (HashMap::new(), Some(with_source(&error))),
+        };
+        Loaded {
+            stamp,
+            tokens,
+            problem,
+        }
+    }
+
+    fn report(&self, before: &Loaded) {
+        match &self.problem {
+            Some(problem) if before.problem.as_ref() != Some(problem) => {
+                tracing::error!(%problem, "no token is accepted");
+            }
+            Some(_) => {}
+            None => tracing::info!(tokens = self.tokens.len(), "tokens were read"),
+        }
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+fn entry(record: TokenRecord) -> ([u8; 32], Entry) {
+    let entry = Entry {
+        id: record.id.into(),
+        principal: Principal {
+            name: record.name.into(),
+            scopes: Arc::new(record.scopes),
+            via: Via::Token,
+        },
+        expires_at: record.expires_at,
+    };
+    (*record.sha256.as_bytes(), entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::TokenFile;
+    use crate::domain::Scopes;
+    use secrecy::ExposeSecret;
+
+    fn scopes() -> Scopes {
+        Scopes(vec!["*:*".parse().unwrap()])
+    }
+
+    #[test]
+    fn revoked_expired_and_narrowed_tokens_count_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = TokenFile::new(dir.path().join("tokens.json"));
+        let good = file.create("good", scopes(), None).unwrap();
+        let old = file.create("old", scopes(), Some(Timestamp::UNIX_EPOCH)).unwrap();
+        let store = TokenStore::new(file.path().to_owned());
+        let good = token::digest(good.expose_secret());
+        assert!(store.find(&good).is_some());
+        assert!(store.find(&token::digest(old.expose_secret())).is_none());
+
+        file.revoke("good").unwrap();
+        assert!(store.find(&good).is_none());
+    }
+
+    #[test]
+    fn an_unreadable_file_denies_all_until_it_is_put_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = TokenFile::new(dir.path().join("tokens.json"));
+        let token = token::digest(file.create("t", scopes(), None).unwrap().expose_secret());
+        let store = TokenStore::new(file.path().to_owned());
+        let text = std::fs::read(file.path()).unwrap();
+
+        std::fs::write(file.path(), "{").unwrap();
+        assert!(store.find(&token).is_none());
+        assert!(store.problem().is_some());
+
+        std::fs::write(file.path(), text).unwrap();
+        assert!(store.find(&token).is_some());
+
+        std::fs::remove_file(file.path()).unwrap();
+        assert!(store.find(&token).is_none());
+    }
+}

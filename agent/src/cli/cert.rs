@@ -1,0 +1,139 @@
+//! `cert show` and `cert renew`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::args::{CertArgs, CertCommand, Context};
+use super::exit::{Exit, Failure};
+use super::files::{self, Access};
+use super::output::{self, OutputArgs};
+use crate::config::Config;
+use crate::tls::describe::{Description, describe};
+use crate::tls::issue::{self, Issued};
+
+#[derive(Serialize)]
+struct Shown {
+    server: Description,
+    authority: Option<Description>,
+}
+
+pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
+    let config = context.load()?.config;
+    match args.command {
+        CertCommand::Show(output) => show(&config, output)?,
+        CertCommand::Renew(output) => {
+            renew(&config)?;
+            show(&config, output)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(config: &Config, output: OutputArgs) -> Result<(), Failure> {
+    let server = read(&config.dispatch.tls.certificate)?;
+    let authority = authority_files(config).0;
+    let shown = Shown {
+        server,
+        authority: authority.exists().then(|| read(&authority)).transpose()?,
+    };
+    output.print(&shown, table)
+}
+
+fn read(path: &Path) -> Result<Description, Failure> {
+    let pem = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    describe(&pem).map_err(|reason| {
+        Failure::new(
+            Exit::Failed,
+            format!("{} can't be shown: {reason}", path.display()),
+            "name a PEM file with dispatch.tls.certificate",
+        )
+    })
+}
+
+fn table(shown: &Shown) -> String {
+    let mut text = String::new();
+    let both = [
+        ("server certificate", Some(&shown.server)),
+        ("authority", shown.authority.as_ref()),
+    ];
+    for (title, one) in both.into_iter().filter_map(|(title, one)| Some((title, one?))) {
+        let _ = write!(
+            text,
+            "{title}\n  subject      {}\n  issuer       {}\n",
+            output::printable(&one.subject),
+            output::printable(&one.issuer)
+        );
+        if !one.names.is_empty() {
+            let _ = writeln!(
+                text,
+                "  names        {}",
+                output::printable(&one.names.join(", "))
+            );
+        }
+        let _ = write!(
+            text,
+            "  valid        {} to {}\n  fingerprint  {}\n",
+            one.not_before, one.not_after, one.fingerprint_sha256
+        );
+    }
+    text
+}
+
+/// The authority that `init` made stands beside the certificate.
+fn authority_files(config: &Config) -> (PathBuf, PathBuf) {
+    let directory = config.dispatch.tls.certificate.parent().unwrap_or(Path::new("."));
+    (directory.join("ca.pem"), directory.join("ca.key"))
+}
+
+fn renew(config: &Config) -> Result<(), Failure> {
+    let (certificate, key) = authority_files(config);
+    if !certificate.exists() {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("there is no authority {} to sign with", certificate.display()),
+            "this certificate was not issued by `lumos-agent init`; renew it where it came from",
+        ));
+    }
+    let text = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| Failure::file("read", path, &error))
+    };
+    let authority = Issued {
+        certificate: String::clone(&*text(&certificate)?),
+        private_key: text(&key)?,
+    };
+    let old = read(&config.dispatch.tls.certificate)?;
+    let fresh = issue::server(&authority, &old.names, Timestamp::now()).map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            error.to_string(),
+            format!(
+                "check that {} and {} belong together",
+                certificate.display(),
+                key.display()
+            ),
+        )
+    })?;
+    // The agent takes up a pair that fits and stands still; until both are there it goes on with the old one.
+    write(
+        &config.dispatch.tls.private_key,
+        &fresh.private_key,
+        Access::Private,
+    )?;
+    write(
+        &config.dispatch.tls.certificate,
+        &fresh.certificate,
+        Access::Public,
+    )?;
+    output::note("issued; a running agent takes it up within seconds");
+    Ok(())
+}
+
+fn write(path: &Path, text: &str, access: Access) -> Result<(), Failure> {
+    files::replace(path, text.as_bytes(), access).map_err(|error| Failure::file("write", path, &error))
+}

@@ -1,0 +1,98 @@
+//! The command line.
+//!
+//! Results go to standard output, as JSON wherever a program may read them; messages go to standard error and say what was
+//! wrong, where, and what to do next. Exit codes: see [`Exit`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod call;
+mod cert;
+mod check;
+mod connector;
+mod dev;
+mod exit;
+mod files;
+mod init;
+mod output;
+mod remote;
+mod run;
+mod signals;
+mod status;
+mod throwaway;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use exit::{Exit, Failure};
+
+use args::{Cli, Command};
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are such "errors" too; clap knows where each belongs and how to exit.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Ok.into()
+            };
+        }
+    };
+    if matches!(cli.command, Command::ConnectorHost) {
+        // A host has no runtime of its own making, and must not touch anything before it is confined.
+        return host();
+    }
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::note(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn host() -> ExitCode {
+    match crate::hosting::host_main() {
+        Ok(()) => Exit::Ok.into(),
+        Err(error) => {
+            output::note(format!("error: {error}"));
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    // The one cryptography of this program. It is set once; a second attempt changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("can't start threads: {error}"),
+                "raise the limits of this user",
+            )
+        })?;
+    let context = args::Context { config: cli.config };
+    runtime.block_on(async {
+        match cli.command {
+            Command::Init(args) => init::run(&args),
+            Command::Run(args) => run::run(&context, &args).await,
+            Command::Dev(args) => dev::run(&args).await,
+            Command::CheckConfig(args) => check::run(&context, args),
+            Command::Status(args) => status::run(&context, &args).await,
+            Command::Connector(args) => connector::run(&context, args).await,
+            Command::Call(args) => call::run(&context, args).await,
+            Command::Token(args) => token::run(&context, args),
+            Command::Cert(args) => cert::run(&context, args),
+            Command::ConnectorHost => Ok(Exit::Usage),
+        }
+    })
+}

@@ -1,0 +1,160 @@
+//! `run`: the daemon, with its configuration kept current, until a signal ends it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::args::{Context, RunArgs};
+use super::exit::{Exit, Failure};
+use super::signals::{Signal, Signals};
+use crate::app::{App, BuildError, Mode, Options, Reload};
+use crate::config::reload::{self, load_checked};
+use crate::config::{ConfigHandle, Origin, Problem, Provenance};
+use crate::telemetry::log::{self, LogHandle};
+
+pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
+    let mut loader = context.loader();
+    if let Some(level) = &args.log_level {
+        loader = loader.flag("--log-level", "log.level", level.word());
+    }
+    // The log's own settings first, so that warnings about the rest are logged as it says.
+    let settings = loader.load()?.config;
+    let log = log::init(settings.log.level, settings.log.format);
+    let signals = Signals::new().map_err(|error| no_signals(&error))?;
+    let loaded = load_checked(&loader)?;
+
+    let stop = Stop::default();
+    let (handle, reloader) = reload::watch(loader, &loaded);
+    let options = Options {
+        mode: Mode::Service,
+        config_error: Some(handle.error.clone()),
+        reload: Some(reload_on_request(&handle)),
+        metrics: None,
+    };
+    let app = App::build(handle.rx.clone(), options)
+        .await
+        .map_err(|error| told(&error, &loaded.provenance))?;
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reloader.run(stop.tasks.clone()));
+    tasks.spawn(follow_level(handle.clone(), log, stop.tasks.clone()));
+    tasks.spawn(obey(signals, handle, stop.clone()));
+    app.run(stop.shutdown.clone(), stop.force.clone()).await;
+    stop.tasks.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(Exit::Ok)
+}
+
+/// How the daemon is told to end.
+#[derive(Clone, Default)]
+pub(super) struct Stop {
+    /// Drain and end.
+    pub(super) shutdown: CancellationToken,
+    /// End at once.
+    pub(super) force: CancellationToken,
+    /// The daemon has ended; what served it ends too.
+    pub(super) tasks: CancellationToken,
+}
+
+pub(super) fn no_signals(error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        format!("signals can't be received: {error}"),
+        "raise the limits of this user",
+    )
+}
+
+fn reload_on_request(handle: &ConfigHandle) -> Reload {
+    let handle = handle.clone();
+    Arc::new(move || {
+        let handle = handle.clone();
+        async move { handle.reload().await }.boxed()
+    })
+}
+
+/// The first request to stop drains, the second ends at once.
+pub(super) async fn obey(mut signals: Signals, handle: ConfigHandle, stop: Stop) {
+    loop {
+        let Some(signal) = stop.tasks.run_until_cancelled(signals.next()).await else {
+            return;
+        };
+        match signal {
+            Signal::Reload => match handle.reload().await {
+                Ok(()) => info!("asked to read the configuration again: it is in force"),
+                Err(_) => warn!("asked to read the configuration again: the last good one stays in force"),
+            },
+            Signal::Stop if stop.shutdown.is_cancelled() => stop.force.cancel(),
+            Signal::Stop => stop.shutdown.cancel(),
+        }
+    }
+}
+
+async fn follow_level(mut handle: ConfigHandle, log: LogHandle, stop: CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(handle.rx.changed()).await {
+        let level = handle.rx.borrow_and_update().log.level;
+        log.set_level(level);
+    }
+}
+
+/// What keeps the daemon from starting, with the place in the configuration that is to blame.
+pub(super) fn told(error: &BuildError, provenance: &Provenance) -> Failure {
+    let problem = |key: &str, message: String, help: &str| provenance.problem(key, message, help);
+    let problem: Problem = match error {
+        BuildError::Bind {
+            key, address, remedy, ..
+        } => {
+            let (reason, help) = remedy
+                .split_once("; ")
+                .unwrap_or((remedy, "give another address"));
+            problem(key, format!("is {address}, which can't be used: {reason}"), help)
+        }
+        BuildError::StateDir { path, source } => problem(
+            "agent.state_dir",
+            format!("names {}, which can't be used: {source}", path.display()),
+            "name a directory that the agent's user may write",
+        ),
+        BuildError::Logs { path, source } => problem(
+            "log.directory",
+            format!("names {}, which can't be used: {source}", path.display()),
+            "name a directory that the agent's user may write",
+        ),
+        BuildError::AlreadyRunning { path } => {
+            return Failure::new(
+                Exit::Failed,
+                format!("another agent runs with the state directory {}", path.display()),
+                "stop it, or give this one a directory of its own with agent.state_dir",
+            );
+        }
+        other => {
+            let place = if other.is_configuration() {
+                Exit::Config
+            } else {
+                Exit::Failed
+            };
+            return Failure {
+                exit: place,
+                message: chain(other),
+                help: None,
+            };
+        }
+    };
+    debug_assert!(
+        problem.origin != Origin::WholeFile,
+        "these problems belong to a key"
+    );
+    provenance.failure(vec![problem]).into()
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! `status`: what an agent is doing.
+
+use serde_json::{Value, json};
+
+use super::args::{Context, StatusArgs};
+use super::exit::{Exit, Failure};
+use super::{connector, output, remote};
+
+pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
+    let client = remote::client(context, &args.remote)?;
+    let status: Value = if client.is_local() {
+        remote::expect(&client.get("/control/status").await?)?
+    } else {
+        let connectors: Value = remote::expect(&client.get("/connectors").await?)?;
+        json!({ "state": "running", "dispatch_url": args.remote.url.as_ref().map(url::Url::as_str), "connectors": connectors })
+    };
+    args.output.print(&status, table)?;
+    Ok(Exit::Ok)
+}
+
+fn table(status: &Value) -> String {
+    let mut lines = Vec::new();
+    let rows = [
+        ("state", "state"),
+        ("version", "version"),
+        ("pid", "pid"),
+        ("since", "started_at"),
+        ("configuration", "config_file"),
+        ("configuration error", "config_error"),
+        ("dispatch", "dispatch_url"),
+        ("admin", "admin_url"),
+    ];
+    for (label, key) in rows {
+        match &status[key] {
+            Value::Null => {}
+            Value::String(text) => lines.push(format!("{label:20} {}", output::printable(text))),
+            other => lines.push(format!("{label:20} {other}")),
+        }
+    }
+    if let Some(end) = status["certificate"]["not_after"].as_str() {
+        lines.push(format!(
+            "{:20} valid until {}",
+            "certificate",
+            output::printable(end)
+        ));
+    }
+    lines.push(String::new());
+    let connectors: Vec<crate::connectors::Listing> =
+        serde_json::from_value(status["connectors"].clone()).unwrap_or_default();
+    lines.push(connector::table(&connectors));
+    lines.join("\n")
+}

@@ -1,0 +1,192 @@
+//! A connector without an agent: copied to a private place, loaded in a host of its own, and gone afterwards. `connector
+//! validate`, `connector install` and `call --file` use it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+
+use super::exit::{Exit, Failure};
+use crate::config::model::LogLevel;
+use crate::domain::{Generation, Sha256};
+use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started};
+use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use crate::telemetry::metrics::Metrics;
+
+/// Larger files are no connectors.
+const MAX_LIBRARY: u64 = 1 << 30;
+const MAX_ANSWER: u64 = 1 << 30;
+
+/// A connector's file, copied where nobody else can change it.
+pub(super) struct Copy {
+    launcher: Launcher,
+    library: PathBuf,
+    original: PathBuf,
+    logs: ConnectorLogs,
+    log_directory: PathBuf,
+    /// Its content's digest.
+    pub(super) sha256: Sha256,
+    /// Its content.
+    pub(super) content: Vec<u8>,
+    // Deletes the copy when dropped.
+    _directory: tempfile::TempDir,
+}
+
+/// What `connector validate` reports.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// The file as it was named.
+    pub(super) file: PathBuf,
+    /// Digest of its content: what `sha256` in the settings pins.
+    pub(super) sha256: Sha256,
+    /// What it says about itself.
+    pub(super) manifest: Manifest,
+    /// Its capabilities, from `info`.
+    pub(super) capabilities: Vec<String>,
+    /// The whole answer to `info`.
+    pub(super) info: Box<RawValue>,
+}
+
+impl Copy {
+    /// Copies `file`.
+    pub(super) fn of(file: &Path) -> Result<Self, Failure> {
+        let found = std::fs::metadata(file).map_err(|error| Failure::file("read", file, &error))?;
+        if !found.is_file() || found.len() > MAX_LIBRARY {
+            let what = if found.is_file() {
+                "too large for a connector"
+            } else {
+                "not a file"
+            };
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("{} is {what}", file.display()),
+                "name the shared library that the connector was built into",
+            ));
+        }
+        let content = std::fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
+        let directory = tempfile::Builder::new()
+            .prefix("lumos-agent-")
+            .tempdir()
+            .map_err(|error| Failure::file("make a directory in", &std::env::temp_dir(), &error))?;
+        let library = directory.path().join(file.file_name().unwrap_or_default());
+        std::fs::write(&library, &content).map_err(|error| Failure::file("write", &library, &error))?;
+        let launcher = Launcher::new().map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("no host can be started: {error}"),
+                "check the installation",
+            )
+        })?;
+        let log_directory = directory.path().join("logs");
+        let options = ConnectorLogOptions {
+            directory: log_directory.clone(),
+            retention_days: 1,
+            level: LogLevel::Info,
+        };
+        let logs = ConnectorLogs::start(options, Metrics::new())
+            .map_err(|error| Failure::file("write", &log_directory, &error))?;
+        Ok(Copy {
+            launcher,
+            library,
+            original: file.to_owned(),
+            logs,
+            log_directory,
+            sha256: Sha256::of(&content),
+            content,
+            _directory: directory,
+        })
+    }
+
+    /// Reads its manifest.
+    pub(super) async fn manifest(&self) -> Result<Manifest, Failure> {
+        self.launcher
+            .inspect(&self.library)
+            .await
+            .map_err(|error| self.unfit(&error))
+    }
+
+    /// Starts a host of it.
+    pub(super) async fn start(&self, manifest: &Manifest) -> Result<Started, Failure> {
+        let spec = HostSpec {
+            app_id: manifest.app_id.clone(),
+            generation: Generation(1),
+            library: self.library.clone(),
+            config_json: Bytes::from_static(b"{}"),
+            environment: BTreeMap::new(),
+            max_in_flight: 1,
+            max_response_bytes: MAX_ANSWER,
+            memory_limit: None,
+            log: self.logs.of(&manifest.app_id, Generation(1)),
+        };
+        let started = self.launcher.start(spec).await;
+        started.map_err(|error| {
+            self.tell_log();
+            self.unfit(&error)
+        })
+    }
+
+    /// Loads it, asks it for `info` and ends it.
+    pub(super) async fn validate(&self) -> Result<Report, Failure> {
+        let manifest = self.manifest().await?;
+        let started = self.start(&manifest).await?;
+        self.end(&started).await;
+        let wrong = |reason: String| {
+            Failure::new(
+                Exit::Failed,
+                format!("{}: {reason}", self.original.display()),
+                "correct the connector's `info` and build it anew",
+            )
+        };
+        let info: Box<RawValue> = serde_json::from_slice(&started.info)
+            .map_err(|error| wrong(format!("its answer to `info` is not JSON: {error}")))?;
+        let value: Value = serde_json::from_str(info.get()).unwrap_or_default();
+        let response = &value["response"];
+        if let Some(told) = response["app_id"].as_str()
+            && !told.eq_ignore_ascii_case(manifest.app_id.as_str())
+        {
+            let told = super::output::printable(told);
+            return Err(wrong(format!(
+                "its manifest says app_id `{}`, its `info` says `{told}`",
+                manifest.app_id
+            )));
+        }
+        let names = response["capabilities"].as_array().into_iter().flatten();
+        let names = names.filter_map(|name| name.as_str().or(name["name"].as_str()));
+        Ok(Report {
+            file: self.original.clone(),
+            sha256: self.sha256,
+            capabilities: names.map(str::to_owned).collect(),
+            manifest,
+            info,
+        })
+    }
+
+    /// Ends the host and shows what the connector logged.
+    pub(super) async fn end(&self, started: &Started) {
+        started.host.drain(Duration::from_secs(5)).await;
+        self.tell_log();
+    }
+
+    fn tell_log(&self) {
+        self.logs.flush();
+        let files = std::fs::read_dir(&self.log_directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        for text in files.filter_map(|file| std::fs::read_to_string(file.path()).ok()) {
+            text.lines()
+                .for_each(|line| super::output::note(super::output::printable(line)));
+        }
+    }
+
+    fn unfit(&self, error: &StartError) -> Failure {
+        Failure {
+            exit: Exit::Failed,
+            message: format!("{}: {error}", self.original.display()),
+            help: None,
+        }
+    }
+}

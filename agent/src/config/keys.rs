@@ -1,0 +1,562 @@
+//! The one table of keys. What `agent.toml` may hold is said here and nowhere else: the loader checks files and variables
+//! against it, the commented default (`config/agent.toml`) and the JSON schema (`config/agent.schema.json`) are written
+//! from it, and a reload asks it which keys only take effect at the next start.
+
+use super::paths::Place;
+
+/// One section, such as `[dispatch.tls]`. A `*` in its path stands for a name that the administrator chooses.
+pub(super) struct Section {
+    /// Where it is.
+    pub(super) path: &'static [&'static str],
+    /// What it is for, for the commented default.
+    pub(super) doc: &'static str,
+    /// What it may hold.
+    pub(super) keys: &'static [Key],
+}
+
+/// One key of a section.
+pub(super) struct Key {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What its value must be.
+    pub(super) kind: Kind,
+    /// What counts without it.
+    pub(super) default: Default,
+    /// Whether a change takes effect without a restart.
+    pub(super) reload: bool,
+    /// The variable that Lumos documents for it, besides `LUMOS_AGENT__SECTION__KEY`.
+    pub(super) variable: Option<&'static str>,
+    /// What it does, in whole sentences.
+    pub(super) doc: &'static str,
+}
+
+/// What counts where a key is not given.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    /// The setting is off, or something else decides; the text is an example for the commented default.
+    None(&'static str),
+    /// This TOML value.
+    Toml(&'static str),
+    /// A path that depends on the system.
+    Place(Place),
+}
+
+/// The form of a value.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// Any text but the empty one.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Count {
+        /// The least.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
+    /// A time span; bare numbers are seconds.
+    Duration {
+        /// The least, in seconds.
+        min: u64,
+        /// The most, in seconds.
+        max: u64,
+    },
+    /// A number of bytes, with or without a unit.
+    Size {
+        /// The least, in bytes.
+        min: u64,
+    },
+    /// `ADDRESS:PORT`.
+    Address,
+    /// A file or directory.
+    Path,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A level of the Connector SDK guide.
+    Level,
+    /// A list of texts.
+    Texts,
+    /// A list of SHA-256 digests.
+    Digests,
+    /// A table from a name to a list of scopes.
+    Scopes,
+    /// A table from a variable's name to its value. Values are never shown.
+    Variables,
+    /// Whatever a connector wants. Values are never shown.
+    Free,
+}
+
+/// The levels of the Connector SDK guide.
+pub(super) const LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+
+const DAY: u64 = 86_400;
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        reload: true,
+        variable: None,
+        doc,
+    }
+}
+
+impl Key {
+    const fn at_start(mut self) -> Self {
+        self.reload = false;
+        self
+    }
+
+    const fn variable(mut self, name: &'static str) -> Self {
+        self.variable = Some(name);
+        self
+    }
+}
+
+/// Everything that `agent.toml` may hold.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        path: &["agent"],
+        doc: "The agent itself.",
+        keys: AGENT,
+    },
+    Section {
+        path: &["dispatch"],
+        doc: "The HTTPS listener that Lumos calls.",
+        keys: DISPATCH,
+    },
+    Section {
+        path: &["dispatch", "tls"],
+        doc: "Certificate and key of that listener. Both are read again when the files change.",
+        keys: TLS,
+    },
+    Section {
+        path: &["admin"],
+        doc: "The local, read-only HTTP listener: /info, /healthz, /readyz and /metrics.",
+        keys: ADMIN,
+    },
+    Section {
+        path: &["connectors"],
+        doc: "Where connectors come from, and what counts for all of them.",
+        keys: CONNECTORS,
+    },
+    Section {
+        path: &["connectors", "settings", "*"],
+        doc: "Settings of one connector. Replace `mockapp` by its app_id.",
+        keys: SETTINGS,
+    },
+    Section {
+        path: &["connectors", "tenants", "*", "*"],
+        doc: "One tenant of a connector, for what the agent does on its own.",
+        keys: TENANT,
+    },
+    Section {
+        path: &["log"],
+        doc: "The agent's log goes to standard error, those of connectors to files.",
+        keys: LOG,
+    },
+];
+
+const AGENT: &[Key] = &[
+    key(
+        "name",
+        Kind::Text,
+        Default::None("\"agent-1\""),
+        "Name of this agent in /info and in logs. Without it: the machine's host name.",
+    )
+    .at_start(),
+    key(
+        "cluster_id",
+        Kind::Text,
+        Default::None("\"cluster-1\""),
+        "The Lumos cluster that this agent belongs to.",
+    )
+    .variable("LUMOS_ON_PREMISE_AGENT_CLUSTER_ID"),
+    key(
+        "operation_mode",
+        Kind::Choice(&["default", "read_preferred", "write_preferred"]),
+        Default::Toml("\"default\""),
+        "Which calls Lumos should prefer to send here. It is reported in /info; the agent itself takes all calls.",
+    )
+    .variable("LUMOS_ON_PREMISE_AGENT_OPERATION_MODE"),
+    key(
+        "state_dir",
+        Kind::Path,
+        Default::Place(Place::State),
+        "Private state: copies of libraries, history, the control socket.",
+    )
+    .at_start(),
+    key(
+        "token_file",
+        Kind::Path,
+        Default::Toml("\"tokens.json\""),
+        "The file of tokens, written by `lumos-agent token`.",
+    )
+    .at_start(),
+    key(
+        "shutdown_grace",
+        Kind::Duration { min: 0, max: DAY },
+        Default::Toml("\"60s\""),
+        "How long calls in flight may go on after the agent was asked to stop.",
+    ),
+];
+
+const DISPATCH: &[Key] = &[
+    key(
+        "listen",
+        Kind::Address,
+        Default::Toml("\"0.0.0.0:8443\""),
+        "Address and port. Port 0 takes a free one, which `lumos-agent status` shows.",
+    )
+    .at_start(),
+    key(
+        "max_body_bytes",
+        Kind::Size { min: KIB },
+        Default::Toml("\"16MiB\""),
+        "Largest request body.",
+    ),
+    key(
+        "max_buffered_bytes",
+        Kind::Size { min: KIB },
+        Default::Toml("\"256MiB\""),
+        "Request bytes held at one time, over all connections.",
+    )
+    .at_start(),
+    key(
+        "max_response_bytes",
+        Kind::Size { min: KIB },
+        Default::Toml("\"64MiB\""),
+        "Largest answer of a connector.",
+    ),
+    key(
+        "timeout",
+        Kind::Duration { min: 1, max: DAY },
+        Default::Toml("\"30m\""),
+        "The longest that any call may take.",
+    ),
+    key(
+        "max_in_flight",
+        Kind::Count { min: 1, max: 100_000 },
+        Default::Toml("256"),
+        "Calls at the same time, over all connectors.",
+    )
+    .at_start(),
+    key(
+        "max_connections",
+        Kind::Count { min: 1, max: 100_000 },
+        Default::Toml("512"),
+        "Connections at the same time.",
+    )
+    .at_start(),
+];
+
+const TLS: &[Key] = &[
+    key(
+        "certificate",
+        Kind::Path,
+        Default::Toml("\"tls/server.pem\""),
+        "PEM file: the server's certificate, then intermediate ones.",
+    ),
+    key(
+        "private_key",
+        Kind::Path,
+        Default::Toml("\"tls/server.key\""),
+        "PEM file: its private key, readable by nobody else.",
+    ),
+    key(
+        "client_ca",
+        Kind::Path,
+        Default::None("\"tls/client-ca.pem\""),
+        "PEM file: the CA whose client certificates are accepted.",
+    ),
+    key(
+        "client_names",
+        Kind::Scopes,
+        Default::None("{ \"lumos.example.com\" = [\"*:*\"] }"),
+        "What the holder of a client certificate may do: subject alternative name = list of scopes.",
+    ),
+    key(
+        "min_version",
+        Kind::Choice(&["1.2", "1.3"]),
+        Default::Toml("\"1.2\""),
+        "Lowest version of TLS.",
+    ),
+];
+
+const ADMIN: &[Key] = &[
+    key(
+        "enabled",
+        Kind::Boolean,
+        Default::Toml("true"),
+        "Whether there is this listener.",
+    )
+    .at_start()
+    .variable("LUMOS_ON_PREMISE_AGENT_HTTP_ENABLE_SERVER"),
+    key(
+        "listen",
+        Kind::Address,
+        Default::Toml("\"127.0.0.1:10002\""),
+        "Address and port. It asks for no credential: keep it on a loopback address. LUMOS_ON_PREMISE_AGENT_HTTP_SERVER_PORT sets the port alone.",
+    )
+    .at_start(),
+    key(
+        "allowed_hosts",
+        Kind::Texts,
+        Default::Toml("[]"),
+        "Values of the Host header that are accepted besides loopback names.",
+    ),
+];
+
+const CONNECTORS: &[Key] = &[
+    key(
+        "directory",
+        Kind::Path,
+        Default::Place(Place::Connectors),
+        "The watched directory. Drop a connector here to install it, delete it to remove it.",
+    )
+    .at_start(),
+    key(
+        "isolation",
+        Kind::Choice(&["process", "in-process"]),
+        Default::Toml("\"process\""),
+        "Each connector in a host process of its own, or in the agent's.",
+    ),
+    key(
+        "max_in_flight",
+        Kind::Count { min: 1, max: 100_000 },
+        Default::Toml("32"),
+        "Calls of one connector at the same time.",
+    ),
+    key(
+        "memory_limit",
+        Kind::Size { min: 16 * MIB },
+        Default::None("\"1GiB\""),
+        "Resident memory above which a connector's host is ended.",
+    ),
+    key(
+        "idle_memory_limit",
+        Kind::Size { min: MIB },
+        Default::None("\"64MiB\""),
+        "The same for a host that has had no call yet.",
+    ),
+    key(
+        "rescan_interval",
+        Kind::Duration { min: 1, max: DAY },
+        Default::Toml("\"10s\""),
+        "How often the directory is listed even if the system reported no change.",
+    ),
+    key(
+        "trusted_owners",
+        Kind::Texts,
+        Default::Toml("[]"),
+        "Users, by name or id (SID on Windows), whose files are trusted besides root's.",
+    ),
+    key(
+        "require_pinned",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Load only connectors whose sha256 is in their settings.",
+    ),
+];
+
+const SETTINGS: &[Key] = &[
+    key(
+        "enabled",
+        Kind::Boolean,
+        Default::Toml("true"),
+        "Whether it is served.",
+    ),
+    key(
+        "isolation",
+        Kind::Choice(&["process", "in-process"]),
+        Default::None("\"process\""),
+        "Overrides connectors.isolation.",
+    ),
+    key(
+        "max_in_flight",
+        Kind::Count { min: 1, max: 100_000 },
+        Default::None("8"),
+        "Overrides connectors.max_in_flight. What the connector declares counts where it is less.",
+    ),
+    key(
+        "timeout",
+        Kind::Duration { min: 1, max: DAY },
+        Default::None("\"5m\""),
+        "The longest that a call of it may take; a call that overstays loses its host. Without it: dispatch.timeout.",
+    ),
+    key(
+        "memory_limit",
+        Kind::Size { min: 16 * MIB },
+        Default::None("\"512MiB\""),
+        "Overrides connectors.memory_limit.",
+    ),
+    key(
+        "environment",
+        Kind::Variables,
+        Default::None("{ HTTPS_PROXY = \"http://proxy.example.com:3128\" }"),
+        "Variables for its host, which otherwise gets a short allow-list of the agent's.",
+    ),
+    key(
+        "hosts",
+        Kind::Count { min: 1, max: 1 },
+        Default::Toml("1"),
+        "Host processes of it. This version runs one.",
+    ),
+    key(
+        "sha256",
+        Kind::Digests,
+        Default::Toml("[]"),
+        "Only files of these contents are loaded. `sha256sum FILE` prints it.",
+    ),
+];
+
+const TENANT: &[Key] = &[
+    key(
+        "settings",
+        Kind::Free,
+        Default::None("{ account_id = \"acme\" }"),
+        "The settings that the connector takes in its requests.",
+    ),
+    key(
+        "credentials_file",
+        Kind::Path,
+        Default::None("\"credentials/acme.json\""),
+        "Its credentials as JSON, in a file that nobody else can read.",
+    ),
+    key(
+        "events",
+        Kind::Choice(&["off", "hook", "poll"]),
+        Default::Toml("\"off\""),
+        "How changes in the app are learnt. This version knows `off` only.",
+    ),
+];
+
+const LOG: &[Key] = &[
+    key(
+        "level",
+        Kind::Level,
+        Default::Toml("\"INFO\""),
+        "Level of the agent's log: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+    )
+    .variable("LUMOS_ON_PREMISE_AGENT_LOG_LEVEL"),
+    key(
+        "format",
+        Kind::Choice(&["text", "json"]),
+        Default::Toml("\"text\""),
+        "One line of text, or one JSON object, for each event.",
+    )
+    .at_start(),
+    key(
+        "directory",
+        Kind::Path,
+        Default::Place(Place::Logs),
+        "Connectors' logs: {app_id}_{yyyy-MM-dd}.log.",
+    )
+    .at_start()
+    .variable("LUMOS_LOG_DIRECTORY"),
+    key(
+        "retention_days",
+        Kind::Count { min: 1, max: 3650 },
+        Default::Toml("30"),
+        "Days after which a connector's log file is deleted.",
+    ),
+    key(
+        "connector_level",
+        Kind::Level,
+        Default::Toml("\"ERROR\""),
+        "Level of connectors' logs.",
+    )
+    .variable("LUMOS_LOG_LEVEL"),
+    key(
+        "redacted_keys",
+        Kind::Texts,
+        Default::Toml("[]"),
+        "Names of fields that are redacted besides the usual ones (password, token, secret, api_key, …). LUMOS_ADDITIONAL_REDACTED_LOG_KEYS adds to them.",
+    ),
+];
+
+impl Section {
+    /// `dispatch.tls`, with `*` for names.
+    pub(super) fn dotted(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The key of that name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// The section at `path`, where the table's `*` matches any name.
+pub(super) fn section(path: &[&str]) -> Option<&'static Section> {
+    SECTIONS
+        .iter()
+        .find(|section| section.path.len() == path.len() && is_prefix(path, section.path))
+}
+
+/// Whether some section lies at or below `path`.
+pub(super) fn leads_to_section(path: &[&str]) -> bool {
+    SECTIONS.iter().any(|section| is_prefix(path, section.path))
+}
+
+fn is_prefix(path: &[&str], pattern: &[&str]) -> bool {
+    path.len() <= pattern.len()
+        && path
+            .iter()
+            .zip(pattern)
+            .all(|(given, wanted)| *wanted == "*" || given == wanted)
+}
+
+/// Names of the sections directly below `path`, without the ones that the administrator chooses.
+pub(super) fn subsections(path: &[&str]) -> Vec<&'static str> {
+    let mut names: Vec<_> = SECTIONS
+        .iter()
+        .filter(|section| section.path.len() > path.len() && is_prefix(path, section.path))
+        .map(|section| section.path[path.len()])
+        .filter(|name| *name != "*")
+        .collect();
+    names.dedup();
+    names
+}
+
+impl Kind {
+    /// What is wanted, to complete "must be …".
+    pub(super) fn wanted(self) -> String {
+        match self {
+            Kind::Text => "a text that is not empty".into(),
+            Kind::Boolean => "true or false".into(),
+            Kind::Count { min, max } if min == max => format!("{min}"),
+            Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Duration { .. } => "a duration such as \"30s\", \"5m\" or \"1h 30m\"".into(),
+            Kind::Size { .. } => "a size such as 1048576, \"512KiB\" or \"16MiB\"".into(),
+            Kind::Address => "an IP address with a port, such as \"0.0.0.0:8443\" or \"[::1]:8443\"".into(),
+            Kind::Path => "a path".into(),
+            Kind::Choice(words) => one_of(words),
+            Kind::Level => one_of(LEVELS),
+            Kind::Texts => "a list of texts, such as [\"a\", \"b\"]".into(),
+            Kind::Digests => "a list of SHA-256 digests of 64 hexadecimal digits each".into(),
+            Kind::Scopes => "a table such as { \"lumos.example.com\" = [\"mockapp:read\"] }".into(),
+            Kind::Variables => "a table of texts, such as { NAME = \"value\" }".into(),
+            Kind::Free => "a table".into(),
+        }
+    }
+
+    /// Whether its value may be shown in messages and logs.
+    pub(super) fn is_private(self) -> bool {
+        matches!(self, Kind::Variables | Kind::Free)
+    }
+}
+
+/// `"a", "b" or "c"`.
+pub(super) fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,325 @@
+//! What no single value can show: that files are there and fit, and that settings fit together. `check-config`, `run` and
+//! every reload ask here. Nothing is bound, loaded or changed.
+
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::certificate;
+use super::load::{Loaded, Provenance};
+use super::model::{Config, Events, Isolation};
+use super::report::{Problem, Severity};
+
+/// Everything that stands against running with `loaded`; warnings among it. `now` decides about certificates.
+#[must_use]
+pub fn check(loaded: &Loaded, now: SystemTime) -> Vec<Problem> {
+    let mut check = Check {
+        config: &loaded.config,
+        from: &loaded.provenance,
+        problems: Vec::new(),
+    };
+    check.listeners();
+    check.sizes();
+    check.directories();
+    check.tls(now);
+    check.tokens();
+    check.connectors();
+    check.tenants();
+    check.problems.sort_by_key(Problem::line_order);
+    check.problems
+}
+
+/// Whether any of `problems` keeps the agent from running.
+#[must_use]
+pub fn is_fatal(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+struct Check<'c> {
+    config: &'c Config,
+    from: &'c Provenance,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn error(&mut self, key: &str, message: impl std::fmt::Display, help: impl Into<String>) {
+        self.problems.push(self.from.problem(key, message, help));
+    }
+
+    fn warning(&mut self, key: &str, message: impl std::fmt::Display, help: impl Into<String>) {
+        self.problems
+            .push(self.from.problem(key, message, help).as_warning());
+    }
+
+    fn listeners(&mut self) {
+        let (admin, dispatch) = (&self.config.admin, self.config.dispatch.listen);
+        if !admin.enabled {
+            return;
+        }
+        let listen = admin.listen;
+        let overlap =
+            listen.ip() == dispatch.ip() || dispatch.ip().is_unspecified() || listen.ip().is_unspecified();
+        if listen.port() == dispatch.port() && listen.port() != 0 && overlap {
+            self.error(
+                "admin.listen",
+                format!("is {listen}, but dispatch.listen takes {dispatch}"),
+                "give one of the two another port",
+            );
+        }
+        if !listen.ip().is_loopback() {
+            self.warning(
+                "admin.listen",
+                format!(
+                    "is {listen}: everyone who reaches it can read states and metrics without a credential"
+                ),
+                "listen on 127.0.0.1, or let a firewall decide who reaches it",
+            );
+        }
+    }
+
+    fn sizes(&mut self) {
+        let dispatch = &self.config.dispatch;
+        if dispatch.max_body_bytes > dispatch.max_buffered_bytes {
+            self.error(
+                "dispatch.max_body_bytes",
+                "is more than dispatch.max_buffered_bytes, so that the largest bodies could never be taken",
+                "lower the first or raise the second",
+            );
+        }
+        let connectors = &self.config.connectors;
+        if let (Some(idle), Some(limit)) = (connectors.idle_memory_limit, connectors.memory_limit)
+            && idle > limit
+        {
+            self.error(
+                "connectors.idle_memory_limit",
+                "is more than connectors.memory_limit",
+                "lower the first or raise the second",
+            );
+        }
+    }
+
+    fn directories(&mut self) {
+        let config = self.config;
+        let directory = &config.connectors.directory;
+        match metadata(directory) {
+            Err(ErrorKind::NotFound) => self.error(
+                "connectors.directory",
+                format!("names {}, which does not exist", directory.display()),
+                format!(
+                    "make it: mkdir -p {}; or run `lumos-agent init`",
+                    directory.display()
+                ),
+            ),
+            Err(kind) => self.error("connectors.directory", refused(directory, kind), READ_HELP),
+            Ok(found) if !found.is_dir() => self.error(
+                "connectors.directory",
+                format!("names {}, which is a file", directory.display()),
+                "name the directory that connectors are dropped into",
+            ),
+            Ok(_) => {
+                if let Err(error) = std::fs::read_dir(directory) {
+                    self.error(
+                        "connectors.directory",
+                        refused(directory, error.kind()),
+                        READ_HELP,
+                    );
+                }
+            }
+        }
+        self.own_directory("agent.state_dir", &config.agent.state_dir);
+        self.own_directory("log.directory", &config.log.directory);
+    }
+
+    /// A directory that the agent makes if its parent is there.
+    fn own_directory(&mut self, key: &str, directory: &Path) {
+        match metadata(directory) {
+            Ok(found) if !found.is_dir() => self.error(
+                key,
+                format!("names {}, which is a file", directory.display()),
+                "name a directory",
+            ),
+            Ok(found) if found.permissions().readonly() => self.error(
+                key,
+                format!("names {}, which is read-only", directory.display()),
+                "make it writable for the agent's user",
+            ),
+            Ok(_) => {}
+            Err(ErrorKind::NotFound) => {
+                let parent = directory.parent().map(metadata);
+                if !matches!(parent, Some(Ok(found)) if found.is_dir()) {
+                    self.error(
+                        key,
+                        format!(
+                            "names {}, and the directory above it does not exist either",
+                            directory.display()
+                        ),
+                        format!("make it: mkdir -p {}", directory.display()),
+                    );
+                }
+            }
+            Err(kind) => self.error(key, refused(directory, kind), READ_HELP),
+        }
+    }
+
+    fn tls(&mut self, now: SystemTime) {
+        let tls = &self.config.dispatch.tls;
+        for finding in certificate::check(&tls.certificate, &tls.private_key, now) {
+            let problem = self.from.problem(finding.key, finding.message, finding.help);
+            let problem = if finding.fatal {
+                problem
+            } else {
+                problem.as_warning()
+            };
+            self.problems.push(problem);
+        }
+        if !tls.client_names.is_empty() && tls.client_ca.is_none() {
+            self.error(
+                "dispatch.tls.client_names",
+                "is given, but no certificate authority vouches for such names",
+                "set dispatch.tls.client_ca too, or delete client_names and use tokens",
+            );
+        }
+        if tls.client_ca.is_some() {
+            self.error(
+                "dispatch.tls.client_ca",
+                "is set, but client certificates are not available in this version",
+                "delete it and use tokens: lumos-agent token create --name NAME",
+            );
+        }
+    }
+
+    fn tokens(&mut self) {
+        let file = &self.config.agent.token_file;
+        match metadata(file) {
+            Err(ErrorKind::NotFound) => self.warning(
+                "agent.token_file",
+                format!(
+                    "names {}, which does not exist: every call is refused",
+                    file.display()
+                ),
+                "make a token: lumos-agent token create --name lumos --scope '*:*'",
+            ),
+            Err(kind) => self.error("agent.token_file", refused(file, kind), READ_HELP),
+            Ok(found) if !found.is_file() => self.error(
+                "agent.token_file",
+                format!("names {}, which is not a file", file.display()),
+                "name the file that `lumos-agent token` writes",
+            ),
+            Ok(found) => {
+                if let Some(mode) = open_to_all(&found) {
+                    self.error(
+                        "agent.token_file",
+                        format!(
+                            "names {}, which everyone on this machine can read (mode {mode:o})",
+                            file.display()
+                        ),
+                        format!("close it: chmod 600 {}", file.display()),
+                    );
+                }
+            }
+        }
+    }
+
+    fn connectors(&mut self) {
+        let connectors = &self.config.connectors;
+        if connectors.isolation == Isolation::InProcess {
+            self.error("connectors.isolation", IN_PROCESS, IN_PROCESS_HELP);
+        }
+        for (app_id, settings) in &connectors.settings {
+            let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
+            if settings.isolation == Some(Isolation::InProcess) {
+                let limited = settings.memory_limit.is_some() || !settings.environment.is_empty();
+                let (message, help) = if limited {
+                    (
+                        "is \"in-process\", which can't go together with memory_limit or environment: those need a process of their own",
+                        "write isolation = \"process\"",
+                    )
+                } else {
+                    (IN_PROCESS, IN_PROCESS_HELP)
+                };
+                self.error(&key("isolation"), message, help);
+            }
+            if settings
+                .timeout
+                .is_some_and(|timeout| timeout > self.config.dispatch.timeout)
+            {
+                self.warning(
+                    &key("timeout"),
+                    "is more than dispatch.timeout, which ends calls before",
+                    "lower the first or raise the second",
+                );
+            }
+            if connectors.require_pinned && settings.enabled && settings.sha256.is_empty() {
+                self.warning(
+                    &format!("connectors.settings.{app_id}"),
+                    "has no sha256, and connectors.require_pinned is on: it will be refused",
+                    "add sha256 = [\"…\"] with what `sha256sum FILE` prints",
+                );
+            }
+        }
+    }
+
+    fn tenants(&mut self) {
+        let tenants = self.config.connectors.tenants.iter();
+        for (app_id, name, tenant) in
+            tenants.flat_map(|(app_id, names)| names.iter().map(move |(n, t)| (app_id, n, t)))
+        {
+            let key = |what: &str| format!("connectors.tenants.{app_id}.{name}.{what}");
+            if tenant.events != Events::Off {
+                self.error(
+                    &key("events"),
+                    "is not available in this version but as \"off\"",
+                    "write events = \"off\"",
+                );
+            }
+            let Some(file) = &tenant.credentials_file else {
+                continue;
+            };
+            match metadata(file) {
+                Err(kind) => self.error(&key("credentials_file"), refused(file, kind), READ_HELP),
+                Ok(found) => {
+                    if let Some(mode) = open_to_all(&found) {
+                        self.error(
+                            &key("credentials_file"),
+                            format!("names {}, which others can read (mode {mode:o})", file.display()),
+                            format!("close it: chmod 600 {}", file.display()),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+const READ_HELP: &str = "correct the path, or let the agent's user read it";
+const IN_PROCESS: &str = "is \"in-process\", which is not available in this version";
+const IN_PROCESS_HELP: &str = "write isolation = \"process\", or delete the line";
+
+fn metadata(path: &Path) -> Result<Metadata, ErrorKind> {
+    std::fs::metadata(path).map_err(|error| error.kind())
+}
+
+/// Why a file can't be used, to follow a key's name.
+pub(super) fn refused(path: &Path, kind: ErrorKind) -> String {
+    let path = path.display();
+    match kind {
+        ErrorKind::NotFound => format!("names {path}, which does not exist"),
+        ErrorKind::PermissionDenied => format!("names {path}, which can't be read: permission denied"),
+        other => format!("names {path}, which can't be read: {other}"),
+    }
+}
+
+/// The permission bits, if others than owner and group have any.
+#[cfg(unix)]
+pub(super) fn open_to_all(found: &Metadata) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = found.mode() & 0o777;
+    (mode & 0o007 != 0).then_some(mode)
+}
+
+/// Access lists are checked where files are opened.
+#[cfg(not(unix))]
+pub(super) fn open_to_all(_found: &Metadata) -> Option<u32> {
+    None
+}

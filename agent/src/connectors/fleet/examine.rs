@@ -1,0 +1,197 @@
+//! The examination of one file, from its settling to an artifact or a refusal. Runs beside the fleet's task.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::connectors::artifact::Artifact;
+use crate::connectors::driver::turn;
+use crate::connectors::intake::{self, Owners, Refusal, Taken};
+use crate::connectors::memory::Remembered;
+use crate::connectors::settings::{pinned, pinned_by_anyone};
+use crate::connectors::starter::Starter;
+use crate::connectors::store::Store;
+use crate::connectors::watch::{Name, classify};
+use crate::domain::{AppId, Sha256};
+use crate::hosting::{Manifest, StartError};
+use tokio::sync::Semaphore;
+
+/// What an examination needs.
+#[derive(Clone)]
+pub(super) struct Examiner {
+    pub(super) directory: PathBuf,
+    pub(super) config: Arc<Config>,
+    pub(super) owners: Arc<Owners>,
+    pub(super) store: Store,
+    pub(super) starter: Starter,
+    pub(super) starts: Arc<Semaphore>,
+    /// Files that may be copied at the same time.
+    pub(super) takes: Arc<Semaphore>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) file: String,
+    /// Of several examinations of a file the latest counts.
+    pub(super) ticket: u64,
+    pub(super) verdict: Result<Arc<Artifact>, Rejection>,
+    /// At a file's first examination: what served under its name before, from the private copies.
+    pub(super) recalled: Option<Arc<Artifact>>,
+}
+
+/// Why a file is not taken.
+#[derive(Debug)]
+pub(super) struct Rejection {
+    pub(super) refusal: Refusal,
+    /// Its content, if it got that far.
+    pub(super) sha256: Option<Sha256>,
+    pub(super) version: Option<String>,
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Rejection {
+            refusal,
+            sha256: None,
+            version: None,
+        }
+    }
+}
+
+impl Examiner {
+    /// Examines `file`. `bound` is the connector that it has served so far, `remembered` what is known from before a restart.
+    pub(super) async fn examine(
+        self,
+        file: String,
+        ticket: u64,
+        bound: Option<AppId>,
+        remembered: Option<Remembered>,
+    ) -> Finding {
+        let verdict = self.judge(&file, bound.as_ref()).await;
+        let recalled = match remembered {
+            Some(remembered) => self.recall(&file, remembered, verdict.as_ref().ok()).await,
+            None => None,
+        };
+        Finding {
+            file,
+            ticket,
+            verdict,
+            recalled,
+        }
+    }
+
+    async fn judge(&self, file: &str, bound: Option<&AppId>) -> Result<Arc<Artifact>, Rejection> {
+        if let Name::Unsupported(what) = classify(file) {
+            return Err(Refusal::File(format!(
+                "{what} are not supported by this version of the agent; only shared libraries are. Remove the file, or upgrade the agent"
+            ))
+            .into());
+        }
+        let taken = self.take(file).await?;
+        let rejected = |refusal| Rejection {
+            refusal,
+            sha256: Some(taken.sha256),
+            version: None,
+        };
+        pinned_by_anyone(&self.config, taken.sha256).map_err(|text| rejected(Refusal::File(text)))?;
+        let manifest = self.manifest(&taken).await.map_err(rejected)?;
+        self.accept(file, taken.clone(), manifest, bound)
+            .map_err(|(refusal, version)| Rejection {
+                refusal,
+                sha256: Some(taken.sha256),
+                version: Some(version),
+            })
+    }
+
+    async fn take(&self, file: &str) -> Result<Taken, Refusal> {
+        let (this, file) = (self.clone(), file.to_owned());
+        let _turn = self.takes.acquire().await.ok();
+        let taken = tokio::task::spawn_blocking(move || {
+            intake::take(&this.directory, &file, &this.owners, &this.store)
+        });
+        taken.await.unwrap_or_else(|error| {
+            Err(Refusal::File(format!(
+                "the agent failed while examining it ({error}); please report it"
+            )))
+        })
+    }
+
+    async fn manifest(&self, taken: &Taken) -> Result<Manifest, Refusal> {
+        if let Some(manifest) = self.store.manifest(taken.sha256) {
+            return Ok(manifest);
+        }
+        let turn = turn(&self.starts).await;
+        let inspected = self.starter.inspect(&taken.library).await;
+        drop(turn);
+        let manifest = inspected.map_err(|error| match error {
+            StartError::Refused(text) => Refusal::File(text),
+            StartError::Spawn(_) | StartError::Failed(_) => Refusal::Surroundings(error.to_string()),
+        })?;
+        if let Err(error) = self.store.remember(taken.sha256, &manifest) {
+            tracing::warn!(reason = %error, "a manifest cannot be remembered; check the state directory");
+        }
+        Ok(manifest)
+    }
+
+    fn accept(
+        &self,
+        file: &str,
+        taken: Taken,
+        manifest: Manifest,
+        bound: Option<&AppId>,
+    ) -> Result<Arc<Artifact>, (Refusal, String)> {
+        let version = manifest.version.to_string();
+        if let Some(bound) = bound.filter(|bound| **bound != manifest.app_id) {
+            let text = format!(
+                "wrong app_id: the file served connector `{bound}` and now holds connector `{}`; give each connector a file of its own, or remove this one first",
+                manifest.app_id
+            );
+            return Err((Refusal::File(text), version));
+        }
+        pinned(&self.config, &manifest.app_id, taken.sha256)
+            .map_err(|text| (Refusal::File(text), version))?;
+        Ok(Arc::new(Artifact {
+            file: file.into(),
+            sha256: taken.sha256,
+            manifest: Arc::new(manifest),
+            library: taken.library,
+        }))
+    }
+
+    /// What served before and is not what the file holds now.
+    async fn recall(
+        &self,
+        file: &str,
+        remembered: Remembered,
+        current: Option<&Arc<Artifact>>,
+    ) -> Option<Arc<Artifact>> {
+        let current = current.map(|artifact| artifact.sha256);
+        let candidates: Vec<Sha256> = [remembered.good, Some(remembered.sha256)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let (this, file) = (self.clone(), file.to_owned());
+        let search = move || {
+            let wanted = candidates.into_iter().filter(|sha256| Some(*sha256) != current);
+            wanted
+                .filter_map(|sha256| this.stored(&file, &remembered.app_id, sha256))
+                .next()
+        };
+        tokio::task::spawn_blocking(search).await.ok().flatten()
+    }
+
+    fn stored(&self, file: &str, app_id: &AppId, sha256: Sha256) -> Option<Arc<Artifact>> {
+        pinned(&self.config, app_id, sha256).ok()?;
+        let manifest = self
+            .store
+            .manifest(sha256)
+            .filter(|manifest| manifest.app_id == *app_id)?;
+        Some(Arc::new(Artifact {
+            file: file.into(),
+            sha256,
+            manifest: Arc::new(manifest),
+            library: self.store.find(sha256)?,
+        }))
+    }
+}

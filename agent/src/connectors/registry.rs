@@ -1,0 +1,241 @@
+//! What calls and listings read: the routes, without a lock on a call's way.
+//!
+//! The fleet adds and removes entries, each connector's driver swaps its route; everyone else only loads.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::about::About;
+use super::artifact::Artifact;
+use super::history::History;
+use super::listing::{Listing, State, Transition};
+use super::starter::{AnyHost, Masks};
+use crate::config::model::Isolation;
+use crate::domain::{AppId, Generation, Sha256};
+use crate::hosting::Manifest;
+use crate::telemetry::metrics::Metrics;
+
+/// Calls that may wait for a slot, for every slot.
+const QUEUE_FACTOR: u32 = 4;
+
+/// Everything shared.
+pub(super) struct Shared {
+    pub(super) entries: ArcSwap<HashMap<AppId, Arc<Entry>>>,
+    /// Files that are no connector in service: refused, shadowed, incomplete.
+    pub(super) rows: ArcSwap<Vec<Listing>>,
+    pub(super) draining: AtomicBool,
+    pub(super) first_scan_done: AtomicBool,
+    /// Calls taken over all connectors, and how many may be.
+    pub(super) in_flight: AtomicU32,
+    pub(super) max_in_flight: AtomicU32,
+    pub(super) metrics: Metrics,
+    /// Every task of the connectors, so that the end of all can be awaited.
+    pub(super) tasks: TaskTracker,
+    pub(super) runtime: Handle,
+    /// Some driver's status has changed.
+    pub(super) changed: Notify,
+}
+
+/// One connector.
+pub(super) struct Entry {
+    pub(super) app_id: AppId,
+    pub(super) route: ArcSwap<Route>,
+    pub(super) status: ArcSwap<Status>,
+    pub(super) last_good: ArcSwapOption<Artifact>,
+    /// Nothing of it is left since its file went.
+    pub(super) finished: AtomicBool,
+    /// Milliseconds after which a call starts the ladder.
+    pub(super) timeout_ms: AtomicU64,
+    /// Calls that a host has.
+    pub(super) in_flight: AtomicU32,
+    /// Calls that wait for a slot.
+    pub(super) queued: AtomicU32,
+    pub(super) history: Mutex<History>,
+}
+
+/// Where calls go.
+pub(super) enum Route {
+    Live(Arc<Live>),
+    /// Why not, and when to ask again.
+    Down {
+        state: State,
+        reason: String,
+        until: Instant,
+    },
+    /// The file is gone.
+    Gone,
+    Draining,
+}
+
+/// A generation that serves.
+pub(super) struct Live {
+    pub(super) generation: Generation,
+    pub(super) host: AnyHost,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) info: Bytes,
+    pub(super) about: About,
+    pub(super) log: Masks,
+    /// One permit for each call that may run. Closed when the route has moved on.
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) capacity: u32,
+    /// Cancelled when the route has moved on.
+    pub(super) retired: CancellationToken,
+    /// It has answered a call.
+    pub(super) answered: AtomicBool,
+    /// Where an overdue call is told.
+    pub(super) overdue: mpsc::Sender<Generation>,
+}
+
+/// What listings say.
+#[derive(Debug, Clone)]
+pub(super) struct Status {
+    pub(super) state: State,
+    pub(super) since: Timestamp,
+    pub(super) version: Option<String>,
+    pub(super) generation: Option<Generation>,
+    pub(super) sha256: Option<Sha256>,
+    pub(super) last_error: Option<String>,
+    pub(super) capabilities: Vec<String>,
+    pub(super) file: Option<String>,
+    pub(super) isolation: Isolation,
+    pub(super) pid: Option<u32>,
+}
+
+impl Shared {
+    pub(super) fn new(metrics: Metrics, max_in_flight: u32) -> Arc<Self> {
+        Arc::new(Shared {
+            entries: ArcSwap::default(),
+            rows: ArcSwap::default(),
+            draining: AtomicBool::new(false),
+            first_scan_done: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            max_in_flight: AtomicU32::new(max_in_flight),
+            metrics,
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(super) fn entry(&self, app_id: &AppId) -> Option<Arc<Entry>> {
+        self.entries.load().get(app_id).cloned()
+    }
+
+    pub(super) fn live(&self, app_id: &AppId) -> Option<Arc<Live>> {
+        match &**self.entries.load().get(app_id)?.route.load() {
+            Route::Live(live) => Some(Arc::clone(live)),
+            _ => None,
+        }
+    }
+
+    /// Only the fleet's task changes the set.
+    pub(super) fn insert(&self, entry: Arc<Entry>) {
+        let mut entries = HashMap::clone(&self.entries.load());
+        entries.insert(entry.app_id.clone(), entry);
+        self.entries.store(Arc::new(entries));
+    }
+
+    pub(super) fn remove(&self, app_id: &AppId) {
+        let mut entries = HashMap::clone(&self.entries.load());
+        entries.remove(app_id);
+        self.entries.store(Arc::new(entries));
+    }
+}
+
+impl Entry {
+    pub(super) fn new(app_id: AppId, isolation: Isolation, timeout: Duration, history: History) -> Arc<Self> {
+        let status = Status {
+            state: State::Discovered,
+            since: Timestamp::now(),
+            version: None,
+            generation: None,
+            sha256: None,
+            last_error: None,
+            capabilities: Vec::new(),
+            file: None,
+            isolation,
+            pid: None,
+        };
+        let route = Route::Down {
+            state: State::Discovered,
+            reason: "it was only just found".into(),
+            until: Instant::now(),
+        };
+        let entry = Entry {
+            app_id,
+            route: ArcSwap::from_pointee(route),
+            status: ArcSwap::from_pointee(status),
+            last_good: ArcSwapOption::empty(),
+            finished: AtomicBool::new(false),
+            timeout_ms: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            queued: AtomicU32::new(0),
+            history: Mutex::new(history),
+        };
+        entry.set_timeout(timeout);
+        Arc::new(entry)
+    }
+
+    pub(super) fn set_timeout(&self, timeout: Duration) {
+        self.timeout_ms.store(
+            u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed))
+    }
+
+    /// Swaps the route; whoever waits on the old one is sent on.
+    pub(super) fn reroute(&self, route: Route) {
+        if let Route::Live(old) = &*self.route.swap(Arc::new(route)) {
+            old.slots.close();
+            old.retired.cancel();
+        }
+    }
+
+    pub(super) fn transitions(&self) -> Vec<Transition> {
+        self.history
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .transitions()
+    }
+
+    pub(super) fn listing(&self) -> Listing {
+        let status = self.status.load();
+        Listing {
+            app_id: self.app_id.to_string(),
+            version: status.version.clone(),
+            kind: "native".into(),
+            state: status.state,
+            generation: status.generation,
+            sha256: status.sha256,
+            since: status.since,
+            last_error: status.last_error.clone(),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            capabilities: status.capabilities.clone(),
+            file: status.file.clone(),
+            isolation: Some(status.isolation),
+            pid: status.pid,
+        }
+    }
+}
+
+impl Live {
+    /// How many calls may wait.
+    pub(super) fn queue_limit(&self) -> u32 {
+        self.capacity.saturating_mul(QUEUE_FACTOR)
+    }
+}

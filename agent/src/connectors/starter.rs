@@ -1,0 +1,191 @@
+//! The way to hosts: the real launcher, or in tests a scripted one, behind one type without indirection on a call's way.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::SecretString;
+
+use super::settings::Effective;
+use crate::call::Call;
+use crate::config::model::Isolation;
+use crate::domain::{AppId, Generation};
+use crate::hosting::{
+    CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError,
+};
+use crate::telemetry::connector_log::{ConnectorLog, ConnectorLogs};
+
+#[cfg(test)]
+pub(super) mod fake;
+
+/// Starts hosts.
+#[derive(Clone)]
+pub(super) enum Starter {
+    Real {
+        launcher: Launcher,
+        logs: ConnectorLogs,
+    },
+    #[cfg(test)]
+    Fake(fake::FakeStarter),
+}
+
+/// What to start.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) app_id: AppId,
+    pub(super) generation: Generation,
+    pub(super) library: std::path::PathBuf,
+    pub(super) max_in_flight: u32,
+    pub(super) settings: Arc<Effective>,
+}
+
+/// A host that answered `info`.
+pub(super) struct Up {
+    pub(super) host: AnyHost,
+    pub(super) info: Bytes,
+    pub(super) log: Masks,
+}
+
+/// A running host.
+#[derive(Clone)]
+pub(super) enum AnyHost {
+    Real(Host),
+    #[cfg(test)]
+    Fake(fake::FakeHost),
+}
+
+/// A call in a host.
+pub(super) enum AnyCall {
+    Real(HostCall),
+    #[cfg(test)]
+    Fake(fake::FakeCall),
+}
+
+/// Keeps the secrets of calls out of a generation's log.
+#[derive(Clone)]
+pub(super) struct Masks(Option<ConnectorLog>);
+
+impl Masks {
+    /// Holds as long as the result lives; nothing where there is nothing to hide.
+    pub(super) fn guard(&self, secrets: &Arc<[SecretString]>) -> Option<Box<dyn Send + Sync>> {
+        let log = self.0.as_ref().filter(|_| !secrets.is_empty())?;
+        Some(Box::new(log.guard(Arc::clone(secrets))))
+    }
+}
+
+impl Starter {
+    pub(super) async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
+        match self {
+            Starter::Real { launcher, .. } => launcher.inspect(library).await,
+            #[cfg(test)]
+            Starter::Fake(fake) => fake.inspect(library).await,
+        }
+    }
+
+    /// Starts a host. Dropping the future leaves none behind.
+    pub(super) async fn start(&self, wanted: Wanted) -> Result<Up, StartError> {
+        if wanted.settings.isolation == Isolation::InProcess {
+            return Err(StartError::Refused(format!(
+                "this version runs connectors in host processes only; set connectors.settings.{}.isolation to \"process\"",
+                wanted.app_id
+            )));
+        }
+        match self {
+            Starter::Real { launcher, logs } => {
+                let log = logs.of(&wanted.app_id, wanted.generation);
+                let started = launcher.start(spec(wanted, log.clone())).await?;
+                Ok(Up {
+                    host: AnyHost::Real(started.host),
+                    info: started.info,
+                    log: Masks(Some(log)),
+                })
+            }
+            #[cfg(test)]
+            Starter::Fake(fake) => {
+                let (host, info) = fake.start(wanted).await?;
+                Ok(Up {
+                    host: AnyHost::Fake(host),
+                    info,
+                    log: Masks(None),
+                })
+            }
+        }
+    }
+}
+
+fn spec(wanted: Wanted, log: ConnectorLog) -> HostSpec {
+    let settings = &wanted.settings;
+    HostSpec {
+        app_id: wanted.app_id,
+        generation: wanted.generation,
+        library: wanted.library,
+        config_json: Bytes::from_static(b"{}"),
+        environment: settings.environment.clone(),
+        max_in_flight: wanted.max_in_flight,
+        max_response_bytes: settings.max_response_bytes,
+        memory_limit: settings.memory_limit,
+        log,
+    }
+}
+
+impl AnyHost {
+    pub(super) fn begin(&self, call: &Call, timeout: Duration) -> Result<AnyCall, HostCallError> {
+        match self {
+            AnyHost::Real(host) => host.begin(call, timeout).map(AnyCall::Real),
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.begin(call, timeout).map(AnyCall::Fake),
+        }
+    }
+
+    pub(super) async fn drain(&self, grace: Duration) -> Exit {
+        match self {
+            AnyHost::Real(host) => host.drain(grace).await,
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.drain(grace).await,
+        }
+    }
+
+    pub(super) fn kill(&self, reason: &str) {
+        match self {
+            AnyHost::Real(host) => host.kill(reason),
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.kill(reason),
+        }
+    }
+
+    pub(super) async fn exited(&self) -> Exit {
+        match self {
+            AnyHost::Real(host) => host.exited().await,
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.exited().await,
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        match self {
+            AnyHost::Real(host) => host.pid(),
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.pid(),
+        }
+    }
+}
+
+impl AnyCall {
+    /// Cancel-safe.
+    pub(super) async fn answer(&mut self) -> Result<Bytes, HostCallError> {
+        match self {
+            AnyCall::Real(call) => call.answer().await,
+            #[cfg(test)]
+            AnyCall::Fake(call) => call.answer().await,
+        }
+    }
+
+    pub(super) fn cancel(&self, reason: CancelReason) {
+        match self {
+            AnyCall::Real(call) => call.cancel(reason),
+            #[cfg(test)]
+            AnyCall::Fake(call) => call.cancel(reason),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The command line's way to an agent: over its control socket (a named pipe on Windows) on this machine, or over HTTPS
+//! with a token.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+/// A way to one agent.
+pub struct Client(Transport);
+
+enum Transport {
+    Local(PathBuf),
+    Remote {
+        http: reqwest::Client,
+        base: Url,
+        token: SecretString,
+    },
+}
+
+/// What the agent answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, usually JSON.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("the agent at {address} can't be reached: {reason}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The operating system does not let this user ask.
+    #[error("you may not use the control socket {0}")]
+    NotPermitted(String),
+    /// The connection broke, or what came is not HTTP.
+    #[error("the agent at {address} broke the connection: {reason}")]
+    Broken {
+        /// Where.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The `--ca` file is not usable.
+    #[error("{} is not a usable CA certificate: {reason}", path.display())]
+    Authority {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// The agent on this machine whose state is in `state_dir`.
+    #[must_use]
+    pub fn local(state_dir: &Path) -> Self {
+        Client(Transport::Local(super::endpoint(state_dir)))
+    }
+
+    /// The agent at `base` (`https://HOST:8443/connectors`; the path may be left out), which accepts `token`. With `ca`,
+    /// only that authority is trusted, otherwise those of the system.
+    ///
+    /// # Errors
+    /// If `ca` can't be read or holds no certificate.
+    pub fn remote(base: &Url, token: SecretString, ca: Option<&Path>) -> Result<Self, ClientError> {
+        let mut builder =
+            reqwest::Client::builder().user_agent(concat!("lumos-agent/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = ca {
+            let wrong = |reason: String| ClientError::Authority {
+                path: path.to_owned(),
+                reason,
+            };
+            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            let authorities =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+            if authorities.is_empty() {
+                return Err(wrong("it holds no certificate".into()));
+            }
+            builder = builder.tls_certs_only(authorities);
+        }
+        let http = builder.build().map_err(|error| ClientError::Unreachable {
+            address: base.to_string(),
+            reason: chain(&error),
+        })?;
+        let mut base = base.clone();
+        let path = base.path().trim_end_matches('/').to_owned();
+        base.set_path(path.strip_suffix("/connectors").unwrap_or(&path));
+        Ok(Client(Transport::Remote { http, base, token }))
+    }
+
+    /// Whether it is the agent on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.0, Transport::Local(_))
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    /// `POST path` with a JSON `body`.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post(&self, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+        self.send(Method::POST, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+        match &self.0 {
+            Transport::Local(address) => local(address, method, path, body).await,
+            Transport::Remote { http, base, token } => {
+                let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
+                remote(http, method, &url, body, token).await
+            }
+        }
+    }
+}
+
+async fn local(address: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+    let shown = address.display().to_string();
+    let broken = |reason: String| ClientError::Broken {
+        address: shown.clone(),
+        reason,
+    };
+    let stream = connect(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => ClientError::NotPermitted(shown.clone()),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Unreachable {
+            address: shown.clone(),
+            reason: "it is not running".into(),
+        },
+        _ => ClientError::Unreachable {
+            address: shown.clone(),
+            reason: error.to_string(),
+        },
+    })?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(chain(&error)))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|error| broken(error.to_string()))?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok::<_, hyper::Error>(Reply {
+            status: head.status,
+            body,
+        })
+    };
+    // The connection has to be driven beside the exchange; it ends with it.
+    let mut connection = std::pin::pin!(connection);
+    let mut exchange = std::pin::pin!(exchange);
+    let outcome = tokio::select! {
+        outcome = &mut exchange => outcome,
+        _ = &mut connection => exchange.await,
+    };
+    outcome.map_err(|error| broken(chain(&error)))
+}
+
+async fn remote(
+    http: &reqwest::Client,
+    method: Method,
+    url: &str,
+    body: Bytes,
+    token: &SecretString,
+) -> Result<Reply, ClientError> {
+    let shown = url.to_owned();
+    let request = http.request(method, url).bearer_auth(token.expose_secret());
+    let request = request
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body);
+    let response = request.send().await.map_err(|error| ClientError::Unreachable {
+        address: shown.clone(),
+        reason: chain(&error.without_url()),
+    })?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(|error| ClientError::Broken {
+        address: shown,
+        reason: chain(&error.without_url()),
+    })?;
+    Ok(Reply { status, body })
+}
+
+/// An error and what is behind it, which HTTP libraries hide.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(unix)]
+async fn connect(address: &Path) -> io::Result<tokio::net::UnixStream> {
+    tokio::net::UnixStream::connect(address).await
+}
+
+#[cfg(windows)]
+async fn connect(address: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    use std::time::Duration;
+    use tokio::net::windows::named_pipe::ClientOptions;
+    /// All instances of the pipe are taken for the moment.
+    const ERROR_PIPE_BUSY: i32 = 231;
+    for _ in 0..100 {
+        match ClientOptions::new().open(address) {
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return other,
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}

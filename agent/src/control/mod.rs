@@ -1,0 +1,12 @@
+//! The control socket: local commands and the running agent, without a token. Whoever may connect is root, or owns the
+//! installation; the operating system vouches for it.
+#![forbid(unsafe_code)]
+
+pub mod client;
+mod routes;
+mod server;
+
+pub use routes::Reload;
+pub(crate) use routes::{Control, router};
+pub(crate) use server::ControlServer;
+pub use server::endpoint;

@@ -1,0 +1,125 @@
+//! The threads that run `invoke`. A connector may block the thread it is called on, so there can be as many as calls are
+//! allowed at once; they are started when needed and end when idle for a while.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a thread waits for work before it ends. The last one stays.
+const IDLE: Duration = Duration::from_secs(30);
+/// What C code expects of a thread's stack; only touched pages cost memory.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Work for a thread.
+pub(super) type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Inner>);
+
+struct Inner {
+    limit: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    threads: usize,
+    waiting: usize,
+}
+
+impl Pool {
+    /// At most `limit` threads.
+    pub(super) fn new(limit: u32) -> Self {
+        Pool(Arc::new(Inner {
+            limit: (limit as usize).max(1),
+            state: Mutex::default(),
+            work: Condvar::new(),
+        }))
+    }
+
+    /// Runs `job` on a thread, at once if one is free or may be started.
+    pub(super) fn run(&self, job: Job) {
+        let mut state = self.0.lock();
+        state.queue.push_back(job);
+        if state.waiting >= state.queue.len() {
+            self.0.work.notify_one();
+        } else if state.threads < self.0.limit && self.start_thread() {
+            state.threads += 1;
+        } else {
+            assert!(state.threads > 0, "the system lets this host have no thread");
+            self.0.work.notify_one();
+        }
+    }
+
+    fn start_thread(&self) -> bool {
+        let inner = self.0.clone();
+        std::thread::Builder::new()
+            .name("lumos-invoke".into())
+            .stack_size(STACK)
+            .spawn(move || inner.work_until_idle())
+            .is_ok()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work_until_idle(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                job();
+                state = self.lock();
+                continue;
+            }
+            state.waiting += 1;
+            let (woken, timeout) = self
+                .work
+                .wait_timeout(state, IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.waiting -= 1;
+            if timeout.timed_out() && state.queue.is_empty() && state.threads > 1 {
+                state.threads -= 1;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn as_many_run_at_once_as_are_allowed_and_the_rest_waits() {
+        let pool = Pool::new(3);
+        let (started_tx, started) = mpsc::channel();
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        for number in 0..5 {
+            let (started, gate) = (started_tx.clone(), gate.clone());
+            pool.run(Box::new(move || {
+                started.send(number).unwrap();
+                let mut open = gate.0.lock().unwrap();
+                while !*open {
+                    open = gate.1.wait(open).unwrap();
+                }
+            }));
+        }
+        let first: Vec<_> = (0..3).map(|_| started.recv().unwrap()).collect();
+        assert_eq!(first.len(), 3);
+        assert!(started.try_recv().is_err());
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        let rest: Vec<_> = (0..2).map(|_| started.recv().unwrap()).collect();
+        assert_eq!(rest, [3, 4]);
+    }
+}

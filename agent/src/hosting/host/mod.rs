@@ -1,0 +1,266 @@
+//! The agent's side of one host: its calls, its tasks, its end.
+//!
+//! ```text
+//!  reader      frames -> answers, log lines, phases of the start
+//!  writer      what callers could not write themselves
+//!  output      standard output and error -> log lines
+//!  supervisor  waits for the process; pings it; watches its memory; at the end fails what is open and tells the exit
+//! ```
+#![forbid(unsafe_code)]
+
+mod calls;
+mod liveness;
+mod output;
+mod reader;
+mod supervisor;
+mod wire;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::calls::OpenCalls;
+use self::liveness::Liveness;
+use self::wire::Wire;
+use super::frames::{CHUNK_BYTES, ToHost};
+use super::{CancelReason, Exit, HostCallError};
+use crate::call::Call;
+use crate::domain::Level;
+use crate::os::{HostIo, HostProcess};
+use crate::telemetry::connector_log::ConnectorLog;
+
+/// Time for a connector to quiesce and be destroyed after its last call has ended.
+const DESTROY_GRACE: Duration = Duration::from_secs(5);
+
+/// How far a start has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Hello(u32),
+    Manifest(Bytes),
+    Ready,
+    Failed { refused: bool, text: String },
+}
+
+/// What a host is attached with.
+pub(super) struct Attach {
+    pub(super) log: Option<ConnectorLog>,
+    pub(super) max_response_bytes: u64,
+    pub(super) memory_limit: Option<u64>,
+    pub(super) budget: Budget,
+    pub(super) tasks: TaskTracker,
+    /// Kept until the host has ended: when the spawning thread ends, its hosts die.
+    pub(super) _spawner: Arc<super::launcher::Spawner>,
+}
+
+/// The bytes of large answers that may be held at one time, over all hosts; counted in units of 1 KiB.
+#[derive(Clone)]
+pub(super) struct Budget {
+    pub(super) units: Arc<Semaphore>,
+    pub(super) total_units: u32,
+}
+
+/// One host.
+pub(super) struct Inner {
+    process: HostProcess,
+    wire: Wire,
+    calls: Mutex<State>,
+    liveness: Mutex<Liveness>,
+    intent: Mutex<Option<Intent>>,
+    exit: watch::Sender<Option<Exit>>,
+    /// Fires when the process has ended, before what is left in its channels is read.
+    ended: CancellationToken,
+    attach: Attach,
+}
+
+struct State {
+    open: OpenCalls,
+    takes_calls: bool,
+}
+
+/// Why the agent wants a host to end.
+#[derive(Debug, Clone)]
+enum Intent {
+    Drain,
+    Kill { reason: String, expected: bool },
+}
+
+/// Ends the host when the last of its users is gone.
+pub(super) struct Handle(Arc<Inner>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.kill("nobody uses it any more", true);
+    }
+}
+
+impl std::ops::Deref for Handle {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Starts the tasks of a host.
+pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phase>) {
+    let (phases, receiver) = mpsc::channel(4);
+    let inner = Arc::new(Inner {
+        process: io.process,
+        wire: Wire::new(io.outbound),
+        calls: Mutex::new(State {
+            open: OpenCalls::default(),
+            takes_calls: true,
+        }),
+        liveness: Mutex::default(),
+        intent: Mutex::default(),
+        exit: watch::Sender::new(None),
+        ended: CancellationToken::new(),
+        attach,
+    });
+    let tasks = inner.attach.tasks.clone();
+    let reader = tasks.spawn(reader::run(inner.clone(), io.inbound, phases));
+    let log = inner.attach.log.clone();
+    let output = tasks.spawn(output::read(io.stdout, io.stderr, log, inner.ended.clone()));
+    let writer = inner.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = writer.wire.write_when_blocked() => {}
+            () = writer.ended.cancelled() => {}
+        }
+    });
+    tasks.spawn(supervisor::run(inner.clone(), reader, output));
+    (Handle(inner), receiver)
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn liveness(&self) -> MutexGuard<'_, Liveness> {
+        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn intent(&self) -> MutexGuard<'_, Option<Intent>> {
+        self.intent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub(super) fn in_flight(&self) -> u32 {
+        u32::try_from(self.state().open.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        if self.ended.is_cancelled() {
+            return None;
+        }
+        self.process.resident_bytes()
+    }
+
+    /// Sends START.
+    pub(super) fn start(&self, settings: &[u8]) {
+        self.wire.send(&ToHost::Start(settings));
+    }
+
+    /// Sends a call; its outcome comes through the receiver.
+    pub(super) fn begin(
+        &self,
+        call: &Call,
+        timeout: Duration,
+    ) -> Result<(u64, oneshot::Receiver<Result<Bytes, HostCallError>>), HostCallError> {
+        let (reply, answer) = oneshot::channel();
+        let secrets = match &self.attach.log {
+            Some(log) if !call.secrets.is_empty() => Some(log.guard(call.secrets.clone())),
+            _ => None,
+        };
+        let id = {
+            let mut state = self.state();
+            if !state.takes_calls {
+                return Err(HostCallError::Closed);
+            }
+            state.open.add(reply, call.request_id.clone(), secrets)
+        };
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+        let body = &call.body;
+        let first = body.len().min(CHUNK_BYTES);
+        let head = ToHost::Call {
+            call: id,
+            write: call.level == Level::Write,
+            timeout_ms,
+            total: body.len() as u64,
+            capability: call.capability.as_str(),
+            trace: call.traceparent.as_deref().unwrap_or_default(),
+            bytes: &body[..first],
+        };
+        let rest = body[first..]
+            .chunks(CHUNK_BYTES)
+            .map(|bytes| ToHost::Body { call: id, bytes });
+        self.wire.send_with_body(std::iter::once(head).chain(rest), body);
+        Ok((id, answer))
+    }
+
+    /// Tells the connector that nobody waits for a call.
+    pub(super) fn cancel(&self, call: u64, reason: CancelReason) {
+        let reason = match reason {
+            CancelReason::CallerGone => lumos_connector_abi::CancelReason::CALLER_GONE,
+            CancelReason::Deadline => lumos_connector_abi::CancelReason::DEADLINE,
+            CancelReason::Shutdown => lumos_connector_abi::CancelReason::SHUTDOWN,
+        };
+        self.wire.send(&ToHost::Cancel {
+            call,
+            reason: reason.0,
+        });
+    }
+
+    /// Ends the process; the first reason counts.
+    pub(super) fn kill(&self, reason: &str, expected: bool) {
+        let mut intent = self.intent();
+        if !matches!(*intent, Some(Intent::Kill { .. })) {
+            *intent = Some(Intent::Kill {
+                reason: reason.to_owned(),
+                expected,
+            });
+        }
+        drop(intent);
+        self.process.kill();
+    }
+
+    pub(super) async fn exited(&self) -> Exit {
+        let mut exit = self.exit.subscribe();
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.clone().expect("waited for it"),
+            Err(_) => unreachable!("the sender lives in self"),
+        }
+    }
+
+    pub(super) async fn drain(&self, grace: Duration) -> Exit {
+        self.state().takes_calls = false;
+        {
+            let mut intent = self.intent();
+            if intent.is_none() {
+                *intent = Some(Intent::Drain);
+                self.wire.send(&ToHost::Drain);
+            }
+        }
+        if let Ok(exit) = tokio::time::timeout(grace, self.exited()).await {
+            return exit;
+        }
+        let open = self.in_flight();
+        if open == 0 {
+            if let Ok(exit) = tokio::time::timeout(DESTROY_GRACE, self.exited()).await {
+                return exit;
+            }
+            self.kill("it did not quiesce and end in time", true);
+        } else {
+            self.kill(&format!("{open} calls did not end in time"), true);
+        }
+        self.exited().await
+    }
+}

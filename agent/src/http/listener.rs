@@ -1,0 +1,124 @@
+//! Accepts TCP connections: as many at one time as are allowed, each with TLS if the listener has a certificate.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{self, HEADER_TIME, Protocol};
+use crate::auth::Peer;
+use crate::telemetry::metrics::Metrics;
+use crate::tls::ServerTls;
+
+/// How long connections may take to end after the listener was closed.
+const CLOSING: Duration = Duration::from_secs(5);
+/// After a failed accept, which mostly means that descriptors have run out.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// A listening socket and what is served on it.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// `None` serves plain HTTP/1.1: the admin listener, and `dev` on loopback.
+    pub(crate) tls: Option<Arc<ServerTls>>,
+    pub(crate) router: Router,
+    pub(crate) max_connections: u32,
+    pub(crate) metrics: Metrics,
+}
+
+impl Listener {
+    /// Accepts and serves until `close` fires, then lets the open connections end.
+    pub(crate) async fn serve(self, close: CancellationToken) {
+        let room = Arc::new(Semaphore::new(self.max_connections.max(1) as usize));
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            // Where there is no room, connections wait in the system's backlog.
+            let accepted = close.run_until_cancelled(async {
+                let place = room.clone().acquire_owned().await;
+                (place, self.socket.accept().await)
+            });
+            let Some((place, accepted)) = accepted.await else {
+                break;
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let peer = Peer {
+                        address: Some(address.ip()),
+                    };
+                    let open = Open::new(&self.metrics);
+                    let (tls, router, close) = (self.tls.clone(), self.router.clone(), close.clone());
+                    connections.spawn(async move {
+                        let _kept = (place, open);
+                        one(stream, tls, router, peer, close).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+        drop(self.socket);
+        let ended = timeout(CLOSING, async {
+            while connections.join_next().await.is_some() {}
+        })
+        .await;
+        if ended.is_err() {
+            connections.shutdown().await;
+        }
+    }
+}
+
+async fn one(
+    stream: TcpStream,
+    tls: Option<Arc<ServerTls>>,
+    router: Router,
+    peer: Peer,
+    close: CancellationToken,
+) {
+    // Without it, small answers wait for acknowledgements (Nagle).
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return connection::serve(stream, Protocol::Http1, router, peer, close).await;
+    };
+    let acceptor = TlsAcceptor::from(tls.server_config());
+    let shaken = match close
+        .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream)))
+        .await
+    {
+        Some(Ok(shaken)) => shaken,
+        Some(Err(_)) => Err(io::ErrorKind::TimedOut.into()),
+        None => return,
+    };
+    match shaken {
+        Ok(stream) => {
+            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
+            connection::serve(stream, protocol, router, peer, close).await;
+        }
+        Err(error) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),
+    }
+}
+
+/// Counts a connection for as long as it is open.
+struct Open(Metrics);
+
+impl Open {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.connections_changed(1);
+        Open(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections_changed(-1);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a process may use, and what a host gives up before it loads a library.
+
+use std::io;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+
+unsafe extern "C" {
+    /// The C library's standard output, `FILE *stdout`.
+    static stdout: *mut libc::FILE;
+}
+
+/// Raises the limit of open files to the most that is allowed; returns what is in force now.
+///
+/// # Errors
+/// If the limit cannot be changed; the old one stays in force.
+pub fn raise_nofile_limit() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// Makes sure that this process writes no core file and that no process of the same user may read its memory.
+///
+/// # Errors
+/// Those of `setrlimit` and `prctl`.
+pub fn disable_core_dumps() -> io::Result<()> {
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// What a host does to itself before it says HELLO: survives the signals that end the agent (the agent drains it first),
+/// is the first victim when memory runs out, gains no rights, and shows its memory to nobody.
+///
+/// # Errors
+/// If any but the memory preference is refused.
+pub(crate) fn harden_host() -> io::Result<()> {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: ignoring a signal installs no handler; the number is valid.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    // Best effort: must come before the process stops being dumpable, or the file belongs to root.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    rustix::thread::set_no_new_privs(true)?;
+    disable_core_dumps()?;
+    // A connector that prints with printf would otherwise show its lines when 4 KiB are full, or never if it crashes.
+    // SAFETY: the C library's own stream, which is initialised before main.
+    let stream = unsafe { stdout };
+    // SAFETY: nothing has been written to the stream yet; a null buffer lets the C library allocate its own.
+    unsafe { libc::setvbuf(stream, std::ptr::null_mut(), libc::_IOLBF, 0) };
+    Ok(())
+}
+
+/// Ends the process without running exit handlers, which belong to the connector by now. Flushes C streams first.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: a null stream means all of them.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+    // SAFETY: ends the process; nothing is run afterwards.
+    unsafe { libc::_exit(code) }
+}

@@ -1,0 +1,31 @@
+//! What differs between Linux and Windows, behind one interface: files and their owners, host processes, their channels
+//! and limits.
+//!
+//! Nothing outside this module asks which system it runs on. `linux/` and `windows/` export the same names; the types that
+//! both share are here. The daemon's side of a host's channels is asynchronous, the host's side blocks: a host has
+//! no runtime.
+#![allow(unsafe_code)]
+
+mod facts;
+#[cfg(target_os = "linux")]
+mod linux;
+mod process;
+pub mod sandbox;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as imp;
+#[cfg(windows)]
+use windows as imp;
+
+pub use facts::{FileFacts, FileKind, Owner, Stamp};
+pub(crate) use imp::{
+    HostProcess, HostReader, HostWriter, Inbound, Outbound, Output, RawHost, exit_now, harden_host,
+    inherited_channels, prepare_spawner, running_executable, spawn_host,
+};
+pub use imp::{
+    create_private, create_private_dir, current_owner, current_user_is_privileged, disable_core_dumps,
+    file_facts, open_append, open_untrusted, path_facts, raise_nofile_limit, resolve_owner,
+};
+pub(crate) use process::{HostCommand, HostIo, ProcessEnd};

@@ -1,0 +1,13 @@
+//! The integration tests of the agent.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cli;
+mod config_errors;
+mod hosting;
+#[cfg(unix)]
+mod intruder;
+#[cfg(unix)]
+mod running;
+#[cfg(unix)]
+mod scenarios;
+mod support;

@@ -1,0 +1,6 @@
+//! The product from outside: the real binary, over real TLS, with real libraries in its directory.
+
+mod access;
+mod calls;
+mod credentials;
+mod files;

@@ -1,0 +1,60 @@
+//! Connector libraries for the tests: C fixtures and the project's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The repository.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The MockApp connector, as a shared library.
+pub(crate) fn mockapp() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| rust("mockapp", "libmockapp.so")).clone()
+}
+
+/// Builds a connector of this workspace. Free where `cargo xtask test` has built it before.
+fn rust(package: &str, file: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            package,
+            "--message-format",
+            "short",
+        ])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{package} does not build: {}",
+        super::home::text(&output.stderr)
+    );
+    // The test binary is target/PROFILE/deps/it-…; libraries stand two levels up.
+    let profile = std::env::current_exe()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .to_owned();
+    profile.join(file)
+}
+
+/// Puts `library` into `directory` under `name`, by rename, as a careful installer does.
+pub(crate) fn drop_in(library: &Path, directory: &Path, name: &str) {
+    let partial = directory.join(format!(".{name}.part"));
+    std::fs::copy(library, &partial).unwrap();
+    set_mode(&partial, 0o644);
+    std::fs::rename(&partial, directory.join(name)).unwrap();
+}
+
+/// Sets a file's permissions.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
