@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::openapi::{Answer, Kind, OPERATIONS, Operation, Parameter, Place};
+use crate::operations::{Answer, Kind, OPERATIONS, Operation, Parameter, Place};
 
 /// Everything of the page that does not come from the operations.
 const TEMPLATE: &str = include_str!("docs.html");
