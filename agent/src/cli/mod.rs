@@ -32,16 +32,20 @@ use args::{Cli, Command};
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    let exit = run_command();
+    if crate::hosting::holds_connectors() {
+        crate::hosting::end_process(exit as i32);
+    }
+    exit.into()
+}
+
+fn run_command() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are such "errors" too; clap knows where each belongs and how to exit.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Ok.into()
-            };
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
     if matches!(cli.command, Command::ConnectorHost) {
@@ -49,20 +53,20 @@ pub fn main() -> ExitCode {
         return host();
     }
     match dispatch(cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(failure) => {
             output::note(&failure);
-            failure.exit.into()
+            failure.exit
         }
     }
 }
 
-fn host() -> ExitCode {
+fn host() -> Exit {
     match crate::hosting::host_main() {
-        Ok(()) => Exit::Ok.into(),
+        Ok(()) => Exit::Ok,
         Err(error) => {
             output::note(format!("error: {error}"));
-            Exit::Failed.into()
+            Exit::Failed
         }
     }
 }

@@ -298,7 +298,7 @@ async fn overstayed(work: &mut Work) -> Result<Bytes, HostCallError> {
         request_id = %work.request_id,
         capability = %work.capability,
         reason = "the call overstayed the connector's timeout and its cancellation",
-        "a call is overdue; its host is replaced"
+        "a call is overdue; its generation is given up"
     );
     // Full means that this host's overdue calls are known already.
     let _ = work.live.overdue.try_send(work.live.generation);

@@ -81,6 +81,8 @@ pub(super) enum Route {
 /// A generation that serves.
 pub(super) struct Live {
     pub(super) generation: Generation,
+    /// How it is loaded.
+    pub(super) isolation: Isolation,
     pub(super) host: AnyHost,
     pub(super) manifest: Arc<Manifest>,
     pub(super) info: Bytes,

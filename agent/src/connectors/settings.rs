@@ -29,15 +29,18 @@ impl Effective {
             .get(app_id)
             .cloned()
             .unwrap_or_default();
+        let isolation = own.isolation.unwrap_or(config.connectors.isolation);
+        // The agent's own memory is nobody's to limit: a default for hosts does not hold there.
+        let memory_limit = own.memory_limit.or(config.connectors.memory_limit);
         Effective {
             enabled: own.enabled,
-            isolation: own.isolation.unwrap_or(config.connectors.isolation),
+            isolation,
             max_in_flight: own
                 .max_in_flight
                 .unwrap_or(config.connectors.max_in_flight)
                 .max(1),
             timeout: own.timeout.unwrap_or(config.dispatch.timeout),
-            memory_limit: own.memory_limit.or(config.connectors.memory_limit),
+            memory_limit: memory_limit.filter(|_| isolation == Isolation::Process),
             environment: own.environment,
             max_response_bytes: config.dispatch.max_response_bytes,
             shutdown_grace: config.agent.shutdown_grace,

@@ -85,16 +85,15 @@ impl Starter {
 
     /// Starts a host. Dropping the future leaves none behind.
     pub(super) async fn start(&self, wanted: Wanted) -> Result<Up, StartError> {
-        if wanted.settings.isolation == Isolation::InProcess {
-            return Err(StartError::Refused(format!(
-                "this version runs connectors in host processes only; set connectors.settings.{}.isolation to \"process\"",
-                wanted.app_id
-            )));
-        }
         match self {
             Starter::Real { launcher, logs } => {
                 let log = logs.of(&wanted.app_id, wanted.generation);
-                let started = launcher.start(spec(wanted, log.clone())).await?;
+                let isolation = wanted.settings.isolation;
+                let spec = spec(wanted, log.clone());
+                let started = match isolation {
+                    Isolation::Process => launcher.start(spec).await?,
+                    Isolation::InProcess => launcher.start_in_process(spec).await?,
+                };
                 Ok(Up {
                     host: AnyHost::Real(started.host),
                     info: started.info,

@@ -21,7 +21,7 @@ use crate::domain::{AppId, Level};
 use crate::os::{self, HostCommand, RawHost};
 
 /// The most that starting a host may take, from the spawn to the answer to `info`.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Variables of the agent that a host gets too: what a connector needs to reach its app and to tell the time.
 const PASSED_ON: [&str; 22] = [
     "TZ",
@@ -161,6 +161,11 @@ impl Shared {
         }
     }
 
+    /// The bytes of large answers, shared by all hosts.
+    pub(super) fn budget(&self) -> Budget {
+        self.budget.clone()
+    }
+
     async fn spawn(
         &self,
         environment: &BTreeMap<String, String>,
@@ -256,21 +261,9 @@ impl Starting {
     /// The first call: proves that the connector answers, and under its own name.
     async fn info(&mut self, app_id: &AppId) -> Result<Bytes, StartError> {
         let failed = |text: String| StartError::Failed(format!("info failed: {text}"));
-        let call = Call {
-            request_id: "start".into(),
-            caller: "lumos-agent".into(),
-            app_id: app_id.clone(),
-            capability: "info".parse().expect("a capability's name"),
-            level: Level::Read,
-            body: Bytes::from_static(b"{}"),
-            deadline: tokio::time::Instant::now() + START_TIMEOUT,
-            traceparent: None,
-            observability: Arc::from([]),
-            secrets: Arc::new([]),
-        };
         let (_, answer) = self
             .handle
-            .begin(&call, START_TIMEOUT)
+            .begin(&info_call(app_id), START_TIMEOUT)
             .map_err(|error| failed(error.to_string()))?;
         let answer = match answer.await {
             Ok(outcome) => outcome.map_err(|error| failed(error.to_string()))?,
@@ -294,6 +287,22 @@ fn out_of_place(phase: &Phase) -> StartError {
     })
 }
 
+/// The call of `info` that ends a start.
+pub(super) fn info_call(app_id: &AppId) -> Call {
+    Call {
+        request_id: "start".into(),
+        caller: "lumos-agent".into(),
+        app_id: app_id.clone(),
+        capability: "info".parse().expect("a capability's name"),
+        level: Level::Read,
+        body: Bytes::from_static(b"{}"),
+        deadline: tokio::time::Instant::now() + START_TIMEOUT,
+        traceparent: None,
+        observability: Arc::from([]),
+        secrets: Arc::new([]),
+    }
+}
+
 #[derive(Deserialize)]
 struct InfoAnswer {
     #[serde(default)]
@@ -313,7 +322,7 @@ struct InfoResponse {
 }
 
 /// The answer to `info` must name the connector that the manifest names.
-fn check_info(answer: &[u8], app_id: &AppId) -> Result<(), StartError> {
+pub(super) fn check_info(answer: &[u8], app_id: &AppId) -> Result<(), StartError> {
     let info: InfoAnswer = serde_json::from_slice(answer).map_err(|error| {
         StartError::Failed(format!(
             "the answer to info does not have the form of the API: {error}"

@@ -20,7 +20,7 @@ use super::manifest::Manifest;
 
 mod explain;
 
-/// The id that `create` runs under; calls have higher ones.
+/// The id that `create` runs under in a host process; calls have higher ones.
 pub(crate) const CREATE_CALL: u64 = 1;
 /// Bytes of the table that every version has: up to and including `destroy`.
 const LEAST_TABLE: usize = std::mem::offset_of!(ConnectorTable, get_extension);
@@ -87,9 +87,10 @@ impl Library {
     }
 
     /// Makes the instance. `callbacks` and the table made of it live until the process exits. `Err` is the status; the text,
-    /// if there is one, has come through `callbacks` under [`CREATE_CALL`].
+    /// if there is one, has come through `callbacks` under `call`.
     pub(crate) fn create(
         &self,
+        call: u64,
         callbacks: Arc<dyn Callbacks>,
         config_json: &[u8],
     ) -> Result<Connector, String> {
@@ -97,7 +98,7 @@ impl Library {
         let host = host_table(callbacks);
         let mut instance = std::ptr::null_mut();
         // SAFETY: the host table is leaked; config_json and instance outlive the call.
-        let status = unsafe { create(host, CREATE_CALL, Bytes::borrow(config_json), &raw mut instance) };
+        let status = unsafe { create(host, call, Bytes::borrow(config_json), &raw mut instance) };
         match status {
             Status::OK if instance.is_null() => Err("create returned OK but made no instance".into()),
             Status::OK => Ok(Connector {
@@ -147,7 +148,8 @@ impl Backend for Connector {
 #[cfg(unix)]
 fn open(path: &Path) -> Result<libloading::Library, libloading::Error> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: running the library's initialisers is the purpose; in a host process nothing else is at stake.
+    // SAFETY: running the library's initialisers is the purpose. In a host process nothing else is at stake; in the daemon
+    // the configuration has vouched for the library, and it was inspected in a host process before.
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
 }
 
@@ -157,7 +159,8 @@ fn open(path: &Path) -> Result<libloading::Library, libloading::Error> {
         LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, Library,
     };
     let flags = LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR;
-    // SAFETY: running the library's initialisers is the purpose; in a host process nothing else is at stake.
+    // SAFETY: running the library's initialisers is the purpose. In a host process nothing else is at stake; in the daemon
+    // the configuration has vouched for the library, and it was inspected in a host process before.
     unsafe { Library::load_with_flags(path, flags) }.map(Into::into)
 }
 

@@ -1,4 +1,11 @@
-//! Host processes: one for each generation of a connector, never one for a call.
+//! Hosts: one for each generation of a connector, never one for a call. A host is a process of its own, or, where the
+//! configuration says `in-process`, a part of the daemon; both run the same library loading and the same rules for calls.
+//!
+//! ```text
+//!   Host ─┬─ host/ ══ frames ══ child/ ─┐
+//!         │  (agent's side)   (process) ├─ calls, pool, orders ─ backend ─ library
+//!         └─ in_process/ ───────────────┘
+//! ```
 #![deny(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -15,14 +22,18 @@ use crate::telemetry::connector_log::ConnectorLog;
 
 mod backend;
 mod buffer;
+mod calls;
 mod child;
 mod envelope;
 pub mod frames;
 mod host;
+mod in_process;
 mod json;
 mod launcher;
 mod library;
 mod manifest;
+mod orders;
+mod pool;
 mod settings;
 
 pub use manifest::{Manifest, ManifestError};
@@ -74,6 +85,9 @@ pub enum StartError {
     /// Starting failed, but may succeed another time.
     #[error("{0}")]
     Failed(String),
+    /// Starting did not come to an end inside the agent, and still goes on there.
+    #[error("{0}")]
+    Stuck(String),
 }
 
 /// Why a call got no answer from a host.
@@ -113,9 +127,24 @@ pub enum CancelReason {
     Shutdown,
 }
 
+impl CancelReason {
+    fn code(self) -> lumos_connector_abi::CancelReason {
+        match self {
+            CancelReason::CallerGone => lumos_connector_abi::CancelReason::CALLER_GONE,
+            CancelReason::Deadline => lumos_connector_abi::CancelReason::DEADLINE,
+            CancelReason::Shutdown => lumos_connector_abi::CancelReason::SHUTDOWN,
+        }
+    }
+}
+
 /// A running host.
 #[derive(Clone)]
-pub struct Host(Arc<host::Handle>);
+pub struct Host(Arc<Kind>);
+
+enum Kind {
+    Process(host::Handle),
+    InProcess(in_process::Handle),
+}
 
 /// One call in a host: its answer, and the means to cancel it. Dropping it forgets the answer but does not cancel.
 pub struct HostCall {
@@ -158,7 +187,20 @@ impl Launcher {
     pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
         let (handle, info) = self.0.start(spec).await?;
         Ok(Started {
-            host: Host(Arc::new(handle)),
+            host: Host(Arc::new(Kind::Process(handle))),
+            info,
+        })
+    }
+
+    /// The same inside the agent: a crash of the connector is the agent's. `environment` and `memory_limit` cannot be
+    /// honoured and are not looked at. Dropping the future gives up what was started.
+    ///
+    /// # Errors
+    /// If any of that fails or takes more than 30 s. What was mapped stays mapped.
+    pub async fn start_in_process(&self, spec: HostSpec) -> Result<Started, StartError> {
+        let (handle, info) = in_process::start(spec, self.0.budget()).await?;
+        Ok(Started {
+            host: Host(Arc::new(Kind::InProcess(handle))),
             info,
         })
     }
@@ -171,7 +213,10 @@ impl Host {
     /// # Errors
     /// If the host takes no calls.
     pub fn begin(&self, call: &Call, timeout: Duration) -> Result<HostCall, HostCallError> {
-        let (id, receiver) = self.0.begin(call, timeout)?;
+        let (id, receiver) = match &*self.0 {
+            Kind::Process(host) => host.begin(call, timeout)?,
+            Kind::InProcess(host) => host.begin(call, timeout)?,
+        };
         Ok(HostCall {
             host: self.clone(),
             id,
@@ -183,35 +228,53 @@ impl Host {
     /// Calls that have not ended.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.0.in_flight()
+        match &*self.0 {
+            Kind::Process(host) => host.in_flight(),
+            Kind::InProcess(host) => host.in_flight(),
+        }
     }
 
     /// Takes no new calls, waits for those in flight up to `grace`, has the connector quiesced and destroyed, and ends the
-    /// process; kills it where that takes too long.
+    /// process; where that takes too long, kills it, or gives it up inside the agent.
     pub async fn drain(&self, grace: Duration) -> Exit {
-        self.0.drain(grace).await
+        match &*self.0 {
+            Kind::Process(host) => host.drain(grace).await,
+            Kind::InProcess(host) => host.drain(grace).await,
+        }
     }
 
-    /// Ends the process at once. `reason` becomes the exit's.
+    /// Ends the process at once; inside the agent, gives the generation up. `reason` becomes the exit's.
     pub fn kill(&self, reason: &str) {
-        self.0.kill(reason, true);
+        match &*self.0 {
+            Kind::Process(host) => host.kill(reason, true),
+            Kind::InProcess(host) => host.kill(reason),
+        }
     }
 
-    /// Waits for the process to end. May be awaited any number of times.
+    /// Waits for it to end. May be awaited any number of times.
     pub async fn exited(&self) -> Exit {
-        self.0.exited().await
+        match &*self.0 {
+            Kind::Process(host) => host.exited().await,
+            Kind::InProcess(host) => host.exited().await,
+        }
     }
 
-    /// Its process id.
+    /// The id of the process it is in.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.0.pid()
+        match &*self.0 {
+            Kind::Process(host) => host.pid(),
+            Kind::InProcess(_) => std::process::id(),
+        }
     }
 
-    /// Its resident bytes, if they can be read.
+    /// Its resident bytes, if they can be read. Inside the agent nobody can tell them apart.
     #[must_use]
     pub fn resident_bytes(&self) -> Option<u64> {
-        self.0.resident_bytes()
+        match &*self.0 {
+            Kind::Process(host) => host.resident_bytes(),
+            Kind::InProcess(_) => None,
+        }
     }
 }
 
@@ -231,7 +294,10 @@ impl HostCall {
 
     /// Tells the connector that nobody waits any more.
     pub fn cancel(&self, reason: CancelReason) {
-        self.host.0.cancel(self.id, reason);
+        match &*self.host.0 {
+            Kind::Process(host) => host.cancel(self.id, reason),
+            Kind::InProcess(host) => host.cancel(self.id, reason),
+        }
     }
 }
 
@@ -242,6 +308,18 @@ impl HostCall {
 /// If it was not started by an agent.
 pub fn host_main() -> Result<(), String> {
     child::run()
+}
+
+/// Whether connector code was loaded into this very process, so that it must end without running exit handlers: a thread of
+/// a connector may be at work on what they free.
+#[must_use]
+pub fn holds_connectors() -> bool {
+    in_process::loaded()
+}
+
+/// Ends the process at once with `code`, without running exit handlers.
+pub fn end_process(code: i32) -> ! {
+    crate::os::exit_now(code)
 }
 
 /// Kept by whoever shares one.

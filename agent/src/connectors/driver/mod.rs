@@ -22,6 +22,7 @@ use super::machine::{Action, Event, Grace, Machine, Note, SIBLING_GRACE, Timer};
 use super::registry::{Entry, Live, Route, Shared, Status};
 use super::settings::Effective;
 use super::starter::{AnyHost, Starter, Up, Wanted};
+use crate::config::model::Isolation;
 use crate::domain::Generation;
 use crate::hosting::{Exit, StartError};
 
@@ -183,6 +184,7 @@ impl Driver {
     async fn take_settings(&mut self, new: &Arc<Effective>) {
         let old = std::mem::replace(&mut self.settings, Arc::clone(new));
         self.entry.set_timeout(new.timeout);
+        self.machine.place(new.isolation == Isolation::InProcess);
         if old.enabled != new.enabled {
             self.step(Event::Enabled(new.enabled)).await;
         }
@@ -230,6 +232,9 @@ impl Driver {
         let up = match result {
             Ok(up) => up,
             Err(error) => {
+                if let StartError::Stuck(reason) = error {
+                    return self.step(Event::StartStuck { generation, reason }).await;
+                }
                 let refused = matches!(error, StartError::Refused(_));
                 return self.start_failed(generation, refused, error.to_string()).await;
             }
@@ -259,6 +264,7 @@ impl Driver {
         let capacity = capacity(&self.settings, artifact);
         Live {
             generation,
+            isolation: self.settings.isolation,
             host: up.host,
             manifest: Arc::clone(&artifact.manifest),
             about: About::parse(&up.info),

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// When to ask again for a connector that only a restart of the agent brings back.
+const UNTIL_RESTART: Duration = Duration::from_secs(60);
+
 impl Driver {
     /// Where calls go while nothing serves.
     pub(super) fn down(&self) -> Route {
@@ -14,13 +17,23 @@ impl Driver {
             State::Stopped if self.settings.enabled => Route::Gone,
             _ => Route::Down {
                 state,
-                reason: reason_text(state).to_owned(),
+                reason: self.reason_text(state).to_owned(),
                 until: Instant::now() + self.retry_after(),
             },
         }
     }
 
+    fn reason_text(&self, state: State) -> &'static str {
+        if self.machine.until_restart() {
+            return "it failed inside the agent, which has to be restarted before it serves again";
+        }
+        reason_text(state)
+    }
+
     pub(super) fn retry_after(&self) -> Duration {
+        if self.machine.until_restart() {
+            return UNTIL_RESTART;
+        }
         let retries = self
             .timers
             .iter()
@@ -61,7 +74,7 @@ impl Driver {
                 .map(|live| live.about.capabilities.clone())
                 .unwrap_or_default(),
             file: wanted.map(|artifact| artifact.file.to_string()),
-            isolation: self.settings.isolation,
+            isolation: live.map_or(self.settings.isolation, |live| live.isolation),
             pid: live.map(|live| live.host.pid()),
         };
         self.entry.status.store(Arc::new(status));

@@ -126,7 +126,9 @@ impl Examiner {
         drop(turn);
         let manifest = inspected.map_err(|error| match error {
             StartError::Refused(text) => Refusal::File(text),
-            StartError::Spawn(_) | StartError::Failed(_) => Refusal::Surroundings(error.to_string()),
+            StartError::Spawn(_) | StartError::Failed(_) | StartError::Stuck(_) => {
+                Refusal::Surroundings(error.to_string())
+            }
         })?;
         if let Err(error) = self.store.remember(taken.sha256, &manifest) {
             tracing::warn!(reason = %error, "a manifest cannot be remembered; check the state directory");

@@ -1,6 +1,7 @@
 //! What each event means. Every function here changes what is known; what follows from that for the next start is
 //! [`Machine::advance`]'s.
 
+use super::lane::QUARANTINE_AFTER;
 use super::*;
 
 impl Machine {
@@ -130,7 +131,46 @@ impl Machine {
         };
         note(out, &failed, state, &reason);
         self.last_error = Some(reason);
+        let failures = self
+            .lane_of(failed.artifact.sha256)
+            .map_or(0, |lane| lane.failures);
+        if failed.in_process && !refused && failures >= QUARANTINE_AFTER {
+            let reason = format!(
+                "it failed to start {failures} times inside the agent, and every try leaves its image there; restart the \
+                 agent to try again, install another build, or set its isolation to \"process\""
+            );
+            self.bar(&failed, reason, out);
+        }
         self.last_tried = Some(failed);
+    }
+
+    pub(super) fn on_start_stuck(&mut self, generation: Generation, reason: String, out: &mut Vec<Action>) {
+        let Some(failed) = self.starting.take_if(|live| live.generation == generation) else {
+            return;
+        };
+        let reason = format!(
+            "{reason}; restart the agent, install another build, or set its isolation to \"process\""
+        );
+        self.bar(&failed, reason, out);
+        self.last_tried = Some(failed);
+    }
+
+    /// Its content is not loaded into this agent again.
+    fn bar(&mut self, live: &Live, reason: String, out: &mut Vec<Action>) {
+        let sha256 = live.artifact.sha256;
+        if !self.barred.contains(&sha256) {
+            self.barred.push(sha256);
+        }
+        let role = if self.is_wanted(sha256) {
+            Role::Wanted
+        } else {
+            Role::Good
+        };
+        if self.lane_mut(sha256).is_some_and(Lane::stop_waiting) {
+            out.push(Action::Disarm(Timer::Retry(role)));
+        }
+        note(out, live, State::Quarantined, &reason);
+        self.last_error = Some(reason);
     }
 
     pub(super) fn on_gone(
@@ -147,7 +187,9 @@ impl Machine {
             .position(|live| live.generation == generation)
         {
             let gone = self.draining.remove(at);
-            out.push(Action::Disarm(Timer::Siblings));
+            if !self.draining.iter().any(|live| live.wedged) {
+                out.push(Action::Disarm(Timer::Siblings));
+            }
             note(out, &gone, State::Stopped, reason);
             return;
         }
@@ -193,6 +235,10 @@ impl Machine {
     }
 
     pub(super) fn on_overdue(&mut self, generation: Generation, out: &mut Vec<Action>) {
+        let here = |live: &mut Live| live.generation == generation && live.in_process;
+        if let Some(live) = self.serving.take_if(here) {
+            return self.fail_until_restart(live, out);
+        }
         if let Some(live) = self.serving.as_mut().filter(|live| live.generation == generation) {
             if live.wedged {
                 return;
@@ -216,6 +262,24 @@ impl Machine {
         }
     }
 
+    /// A generation inside the agent has an overdue call: nothing ends that, so it gets no other, and no fresh generation of
+    /// the same code, which would lose a thread in the same way, comes in its place.
+    fn fail_until_restart(&mut self, mut live: Live, out: &mut Vec<Action>) {
+        live.wedged = true;
+        self.renew = false;
+        self.answered |= self.is_wanted(live.artifact.sha256);
+        out.push(Action::Unroute);
+        out.push(Action::Disarm(Timer::Probation));
+        out.push(Action::Disarm(Timer::Health));
+        let reason = "a call did not end within the connector's timeout nor when it was cancelled, and inside the agent \
+                      nothing can end it; restart the agent, install another build, or set its isolation to \"process\"";
+        self.bar(&live, reason.to_owned(), out);
+        out.push(Action::Drain(live.generation, Grace::Calls));
+        out.push(Action::Arm(Timer::Siblings, SIBLING_GRACE));
+        self.last_tried = Some(live.clone());
+        self.draining.push(live);
+    }
+
     pub(super) fn on_timer(&mut self, timer: Timer, out: &mut Vec<Action>) {
         match timer {
             Timer::Retry(Role::Wanted) => {
@@ -227,7 +291,9 @@ impl Machine {
             Timer::Probation => self.on_proven(),
             Timer::Health => self.on_healthy(),
             Timer::Siblings => {
-                for live in &self.draining {
+                // Those that drain beside a wedged one that serves make room for its successor.
+                let room = self.serving.as_ref().is_some_and(|live| live.wedged);
+                for live in self.draining.iter().filter(|live| live.wedged || room) {
                     out.push(Action::Kill(live.generation, "calls were overdue"));
                 }
             }

@@ -17,6 +17,11 @@
 //! `wanted` is the file's content; `good` is the last content that served without dying early. While `wanted` cannot
 //! serve, `good` does, unless `wanted` has answered callers before: they must not see an older version in between. That it
 //! does see one is for a build that was given up, rolled back after three early deaths.
+//!
+//! In the agent itself (`isolation = "in-process"`) nothing can be ended by force. A generation there with an overdue call
+//! fails: it gets no more calls, its other calls may end, and its content is *barred*, which means that it is not loaded
+//! into this agent again; likewise a content whose start does not come to an end there, or failed five times, since each try
+//! leaves an image behind. Another content may be loaded, and the same one into a host process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +87,11 @@ pub(super) enum Event {
         /// Whether it ever answered a call.
         answered: bool,
     },
+    /// A start inside the agent that does not come to an end, and cannot be ended.
+    StartStuck {
+        generation: Generation,
+        reason: String,
+    },
     /// A call overstayed the connector's timeout, and its cancellation.
     Overdue(Generation),
     Timer(Timer),
@@ -130,6 +140,8 @@ struct Live {
     proven: bool,
     /// Has an overdue call.
     wedged: bool,
+    /// Runs in the agent itself.
+    in_process: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +160,10 @@ pub(super) struct Machine {
     next: Generation,
     enabled: bool,
     shutdown: bool,
+    /// Where the next generation is started: in the agent itself, or in a host process.
+    in_process: bool,
+    /// Contents that are not loaded into this agent again.
+    barred: Vec<Sha256>,
     /// The serving generation is to be replaced even though its content is the wanted one.
     renew: bool,
     verdict: Verdict,
@@ -171,6 +187,8 @@ impl Machine {
             next: first,
             enabled,
             shutdown: false,
+            in_process: false,
+            barred: Vec::new(),
             renew: false,
             verdict: Verdict::Open,
             answered: false,
@@ -184,6 +202,11 @@ impl Machine {
             last_error: None,
             last_tried: None,
         }
+    }
+
+    /// Says where the next generation is started; to be followed by [`Event::SettingsChanged`] if that is new.
+    pub(super) fn place(&mut self, in_process: bool) {
+        self.in_process = in_process;
     }
 
     /// Takes `event` in. `jitter` is a random number from 0 to 1 that spreads retries.
@@ -206,6 +229,7 @@ impl Machine {
                 reason,
                 answered,
             } => self.on_gone(generation, &reason, answered, jitter, &mut out),
+            Event::StartStuck { generation, reason } => self.on_start_stuck(generation, reason, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),
@@ -227,6 +251,9 @@ impl Machine {
         }
         if self.starting.is_some() {
             return State::Starting;
+        }
+        if self.until_restart() {
+            return State::Quarantined;
         }
         let lane = match self.verdict {
             Verdict::Refused if self.good_lane.waiting().is_none() => return State::Refused,
@@ -281,6 +308,16 @@ impl Machine {
         fresh.map(|live| &live.artifact).or(self.good.as_ref())
     }
 
+    /// The file's content is barred and nothing stands in for it: only a restart of the agent, another file or a host
+    /// process helps.
+    pub(super) fn until_restart(&self) -> bool {
+        let barred = self
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| self.is_barred(wanted.sha256));
+        barred && self.serving.is_none() && self.starting.is_none()
+    }
+
     /// Removed or shut down, and nothing of it is left.
     pub(super) fn finished(&self) -> bool {
         (self.shutdown || self.wanted.is_none()) && self.draining.is_empty()
@@ -303,6 +340,10 @@ impl Machine {
         let wait = lane.fail(jitter);
         out.push(Action::Arm(Timer::Retry(role), wait));
         lane.state()
+    }
+
+    fn is_barred(&self, sha256: Sha256) -> bool {
+        self.in_process && self.barred.contains(&sha256)
     }
 
     fn is_wanted(&self, sha256: Sha256) -> bool {
@@ -362,14 +403,17 @@ impl Machine {
     /// What should run that does not.
     fn target(&self) -> Option<&Arc<Artifact>> {
         let wanted = self.wanted.as_ref()?;
-        if self.verdict == Verdict::Open && self.wanted_lane.waiting().is_none() {
+        let barred = self.is_barred(wanted.sha256);
+        if self.verdict == Verdict::Open && self.wanted_lane.waiting().is_none() && !barred {
             return Some(wanted);
         }
         let stand_in = self.verdict != Verdict::Open || !self.answered;
         if !stand_in || self.serving.is_some() || self.good_lane.waiting().is_some() {
             return None;
         }
-        self.good.as_ref().filter(|good| good.sha256 != wanted.sha256)
+        self.good
+            .as_ref()
+            .filter(|good| good.sha256 != wanted.sha256 && !self.is_barred(good.sha256))
     }
 
     fn advance(&mut self, out: &mut Vec<Action>) {
@@ -399,6 +443,7 @@ impl Machine {
             artifact: Arc::clone(&target),
             proven: false,
             wedged: false,
+            in_process: self.in_process,
         };
         note(
             out,

@@ -11,40 +11,30 @@
 //! the connector. When the channel from the agent ends, the agent is gone, and the process ends at once.
 #![forbid(unsafe_code)]
 
-mod calls;
 mod outbox;
-mod pool;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use lumos_connector_abi::CancelReason;
+use lumos_connector_abi::{CancelReason, LogLevel};
 
-use self::calls::Calls;
 use self::outbox::Outbox;
-use self::pool::Pool;
 use super::backend::{Backend, Invocation, LoadError};
 use super::buffer::FrameBuffer;
-use super::frames::{FromHost, ToHost, VERSION, decode_to_host};
-use super::library::{Connector, Library};
+use super::calls::{Calls, Sink, TicketOf};
+use super::frames::{FromHost, Outcome, ToHost, VERSION, decode_to_host};
+use super::library::{CREATE_CALL, Library};
+use super::orders::{self, Order};
+use super::pool::Pool;
 use super::settings::{Mode, StartSettings};
-use crate::domain::AppId;
 use crate::os::{self, HostReader};
 
 /// Exit code of a host that lost its channel.
 const EXIT_LOST: i32 = 71;
 /// Exit code of a host that understood the agent no more.
 const EXIT_PROTOCOL: i32 = 76;
-
-/// What the main thread does once the instance is made.
-enum Control {
-    Cancel(u64, CancelReason),
-    Drain,
-    /// The last call has ended while draining.
-    Idle,
-}
 
 /// See [`super::host_main`].
 pub(super) fn run() -> Result<(), String> {
@@ -87,11 +77,11 @@ fn serve(settings: StartSettings, frames: Frames, outbox: &Arc<Outbox>) -> Resul
     else {
         unreachable!("the caller has looked");
     };
-    let (control, orders) = channel();
+    let (control, given) = channel();
     let calls = Arc::new(Calls::new(
         app_id.to_string(),
         max_response_bytes,
-        outbox.clone(),
+        ToAgent(outbox.clone()),
         control.clone(),
     ));
     let session = Arc::new(Session {
@@ -102,53 +92,37 @@ fn serve(settings: StartSettings, frames: Frames, outbox: &Arc<Outbox>) -> Resul
         control,
     });
     start_reader(session.clone(), frames)?;
-    let library = Library::load(&settings.library)?;
-    check_name(&library, &app_id)?;
-    outbox.send(&FromHost::Manifest(library.manifest_json()));
-    let connector = create(&library, &calls, config_json.as_bytes())?;
+    let library = orders::load(&settings.library, &app_id, |library| {
+        outbox.send(&FromHost::Manifest(library.manifest_json()));
+    })?;
+    let connector = orders::create(&library, CREATE_CALL, &calls, config_json.as_bytes())?;
     let backend: Arc<dyn Backend> = Arc::new(connector);
     let _ = session.backend.set(backend.clone());
     outbox.send(&FromHost::Ready);
-    take_orders(&orders, &calls, backend.as_ref());
+    orders::take(&given, &calls, backend.as_ref());
     Ok(())
 }
 
-fn check_name(library: &Library, app_id: &AppId) -> Result<(), LoadError> {
-    let named = &library.manifest().app_id;
-    if named == app_id {
-        return Ok(());
+/// Answers and lines become frames.
+struct ToAgent(Arc<Outbox>);
+
+impl Sink for ToAgent {
+    type Ticket = ();
+
+    fn log(&self, call: u64, level: LogLevel, text: &[u8], _ticket: TicketOf<'_, ()>) {
+        self.0.log(call, level.0, text);
     }
-    Err(LoadError::refused(format!(
-        "the library's manifest names the app_id `{named}`, but it was to be loaded as `{app_id}`; install the library of \
-         `{app_id}`, or correct its manifest"
-    )))
-}
 
-fn create(library: &Library, calls: &Arc<Calls>, config_json: &[u8]) -> Result<Connector, LoadError> {
-    let (outcome, said) = calls.creating(|| library.create(calls.clone(), config_json));
-    outcome.map_err(|status| {
-        let said = said.filter(|said| !said.is_empty()).unwrap_or(status);
-        LoadError::failed(format!("the connector could not be created: {said}"))
-    })
-}
+    fn answer(&self, call: u64, (): (), result: &[u8]) {
+        self.0.answer(call, result);
+    }
 
-/// Serves the main thread's part until the connector is destroyed.
-fn take_orders(orders: &Receiver<Control>, calls: &Calls, backend: &dyn Backend) {
-    let mut draining = false;
-    for order in orders {
-        match order {
-            Control::Cancel(call, reason) => backend.cancel(call, reason),
-            Control::Drain if !draining => {
-                draining = true;
-                calls.drain();
-                backend.quiesce();
-            }
-            Control::Drain | Control::Idle => {}
-        }
-        if draining && calls.idle() {
-            backend.destroy();
-            return;
-        }
+    fn failure(&self, call: u64, (): (), outcome: Outcome, text: &str) {
+        self.0.send(&FromHost::Done {
+            call,
+            outcome,
+            bytes: text.as_bytes(),
+        });
     }
 }
 
@@ -196,10 +170,10 @@ impl Frames {
 /// What the reader thread hands work to.
 struct Session {
     outbox: Arc<Outbox>,
-    calls: Arc<Calls>,
+    calls: Arc<Calls<ToAgent>>,
     pool: Pool,
     backend: OnceLock<Arc<dyn Backend>>,
-    control: Sender<Control>,
+    control: Sender<Order>,
 }
 
 /// A call, copied out of the receive buffer.
@@ -250,7 +224,7 @@ impl Session {
                     body,
                     total,
                 };
-                self.calls.open(call, write);
+                self.calls.open(call, write, ());
                 if pending.body.len() as u64 == total {
                     return self.invoke(call, pending);
                 }
@@ -272,7 +246,7 @@ impl Session {
             }
             ToHost::Cancel { call, reason } => {
                 if self.calls.cancel(call) {
-                    let _ = self.control.send(Control::Cancel(call, CancelReason(reason)));
+                    let _ = self.control.send(Order::Cancel(call, CancelReason(reason)));
                 }
             }
             ToHost::Window { call, bytes } => self.outbox.window(call, bytes),
@@ -280,7 +254,7 @@ impl Session {
                 token,
                 ignored_finishes: self.calls.ignored(),
             }),
-            ToHost::Drain => drop(self.control.send(Control::Drain)),
+            ToHost::Drain => drop(self.control.send(Order::Drain)),
         }
         Some(())
     }

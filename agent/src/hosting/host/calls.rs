@@ -29,7 +29,7 @@ pub(super) enum AnswerError {
 
 /// Ids are counted up; hashing them needs no defence.
 #[derive(Default)]
-pub(super) struct IdHasher(u64);
+pub(in crate::hosting) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -207,9 +207,9 @@ impl Partial {
 }
 
 /// An answer that counts against the budget until its last copy is dropped.
-struct Held {
-    bytes: Vec<u8>,
-    _permit: Option<OwnedSemaphorePermit>,
+pub(in crate::hosting) struct Held {
+    pub(in crate::hosting) bytes: Vec<u8>,
+    pub(in crate::hosting) _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Held {

@@ -24,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::calls::OpenCalls;
+pub(super) use self::calls::{Held, IdHasher};
 use self::liveness::Liveness;
+pub(super) use self::reader::level_of;
 use self::wire::Wire;
 use super::frames::{CHUNK_BYTES, ToHost};
 use super::{CancelReason, Exit, HostCallError};
@@ -34,7 +36,7 @@ use crate::os::{HostIo, HostProcess};
 use crate::telemetry::connector_log::ConnectorLog;
 
 /// Time for a connector to quiesce and be destroyed after its last call has ended.
-const DESTROY_GRACE: Duration = Duration::from_secs(5);
+pub(super) const DESTROY_GRACE: Duration = Duration::from_secs(5);
 
 /// How far a start has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -208,14 +210,9 @@ impl Inner {
 
     /// Tells the connector that nobody waits for a call.
     pub(super) fn cancel(&self, call: u64, reason: CancelReason) {
-        let reason = match reason {
-            CancelReason::CallerGone => lumos_connector_abi::CancelReason::CALLER_GONE,
-            CancelReason::Deadline => lumos_connector_abi::CancelReason::DEADLINE,
-            CancelReason::Shutdown => lumos_connector_abi::CancelReason::SHUTDOWN,
-        };
         self.wire.send(&ToHost::Cancel {
             call,
-            reason: reason.0,
+            reason: reason.code().0,
         });
     }
 

@@ -147,7 +147,7 @@ fn log(host: &Inner, call: u64, level: i32, dropped: u32, text: &[u8]) {
 }
 
 /// A level of the ABI; an unknown one counts as the next lower.
-fn level_of(level: i32) -> LogLevel {
+pub(in crate::hosting) fn level_of(level: i32) -> LogLevel {
     match level {
         50.. => LogLevel::Critical,
         40.. => LogLevel::Error,

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long a thread waits for work before it ends. The last one stays.
 const IDLE: Duration = Duration::from_secs(30);
 /// What C code expects of a thread's stack; only touched pages cost memory.
-const STACK: usize = 8 * 1024 * 1024;
+pub(super) const STACK: usize = 8 * 1024 * 1024;
 
 /// Work for a thread.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
@@ -28,6 +28,8 @@ struct State {
     queue: VecDeque<Job>,
     threads: usize,
     waiting: usize,
+    /// No further job is taken; threads end when they have nothing to do.
+    closed: bool,
 }
 
 impl Pool {
@@ -40,13 +42,39 @@ impl Pool {
         }))
     }
 
+    /// Starts the first thread, so that there is one whatever happens later.
+    ///
+    /// # Errors
+    /// If the system lets it start none.
+    pub(super) fn warm(&self) -> std::io::Result<()> {
+        let mut state = self.0.lock();
+        if state.threads == 0 {
+            self.start_thread()?;
+            state.threads = 1;
+        }
+        Ok(())
+    }
+
+    /// Drops the jobs that have not begun, and ends the threads when theirs return.
+    pub(super) fn close(&self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        let left = std::mem::take(&mut state.queue);
+        self.0.work.notify_all();
+        drop(state);
+        drop(left);
+    }
+
     /// Runs `job` on a thread, at once if one is free or may be started.
     pub(super) fn run(&self, job: Job) {
         let mut state = self.0.lock();
+        if state.closed {
+            return;
+        }
         state.queue.push_back(job);
         if state.waiting >= state.queue.len() {
             self.0.work.notify_one();
-        } else if state.threads < self.0.limit && self.start_thread() {
+        } else if state.threads < self.0.limit && self.start_thread().is_ok() {
             state.threads += 1;
         } else {
             assert!(state.threads > 0, "the system lets this host have no thread");
@@ -54,13 +82,13 @@ impl Pool {
         }
     }
 
-    fn start_thread(&self) -> bool {
+    fn start_thread(&self) -> std::io::Result<()> {
         let inner = self.0.clone();
         std::thread::Builder::new()
             .name("lumos-invoke".into())
             .stack_size(STACK)
             .spawn(move || inner.work_until_idle())
-            .is_ok()
+            .map(drop)
     }
 }
 
@@ -77,6 +105,10 @@ impl Inner {
                 job();
                 state = self.lock();
                 continue;
+            }
+            if state.closed {
+                state.threads -= 1;
+                return;
             }
             state.waiting += 1;
             let (woken, timeout) = self
@@ -121,5 +153,22 @@ mod tests {
         gate.1.notify_all();
         let rest: Vec<_> = (0..2).map(|_| started.recv().unwrap()).collect();
         assert_eq!(rest, [3, 4]);
+    }
+
+    #[test]
+    fn a_closed_pool_takes_no_job_and_its_threads_end() {
+        let pool = Pool::new(2);
+        pool.warm().unwrap();
+        let (ran_tx, ran) = mpsc::channel();
+        let in_job = ran_tx.clone();
+        pool.run(Box::new(move || in_job.send(()).unwrap()));
+        ran.recv().unwrap();
+        pool.close();
+        pool.run(Box::new(move || ran_tx.send(()).unwrap()));
+        assert!(ran.recv().is_err(), "the job was dropped unrun");
+        while Arc::strong_count(&pool.0) > 1 {
+            std::thread::yield_now();
+        }
+        assert_eq!(pool.0.lock().threads, 0);
     }
 }
