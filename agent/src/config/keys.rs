@@ -275,7 +275,7 @@ const CONNECTORS: &[Key] = &[
         "isolation",
         Kind::Choice(&["process", "in-process"]),
         Default::Toml("\"process\""),
-        "Each connector in a host process of its own, or in the agent's.",
+        "\"process\": each connector in a host process of its own. \"in-process\": in the agent itself, which is fastest and for trusted connectors only: a crash of theirs is the agent's, and neither memory_limit nor environment can be set.",
     ),
     key(
         "max_in_flight",

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use super::certificate;
 use super::load::{Loaded, Provenance};
-use super::model::{Config, Events, Isolation};
+use super::model::{Config, ConnectorSettings, Events, Isolation};
 use super::report::{Problem, Severity};
+use crate::domain::AppId;
 
 /// Everything that stands against running with `loaded`; warnings among it. `now` decides about certificates.
 #[must_use]
@@ -223,8 +224,18 @@ impl Check<'_> {
 
     fn connectors(&mut self) {
         let connectors = &self.config.connectors;
-        if connectors.isolation == Isolation::InProcess {
-            self.error("connectors.isolation", IN_PROCESS, IN_PROCESS_HELP);
+        let limits = [
+            ("memory_limit", connectors.memory_limit),
+            ("idle_memory_limit", connectors.idle_memory_limit),
+        ];
+        for (name, limit) in limits {
+            if connectors.isolation == Isolation::InProcess && limit.is_some() {
+                self.error(
+                    &format!("connectors.{name}"),
+                    "can't go together with connectors.isolation = \"in-process\": a part of the agent can't be limited",
+                    "move it to the settings of those connectors that run in a process, or delete the line",
+                );
+            }
         }
         for name in &connectors.trusted_owners {
             if matches!(crate::os::resolve_owner(name), Ok(None)) {
@@ -237,17 +248,8 @@ impl Check<'_> {
         }
         for (app_id, settings) in &connectors.settings {
             let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
-            if settings.isolation == Some(Isolation::InProcess) {
-                let limited = settings.memory_limit.is_some() || !settings.environment.is_empty();
-                let (message, help) = if limited {
-                    (
-                        "is \"in-process\", which can't go together with memory_limit or environment: those need a process of their own",
-                        "write isolation = \"process\"",
-                    )
-                } else {
-                    (IN_PROCESS, IN_PROCESS_HELP)
-                };
-                self.error(&key("isolation"), message, help);
+            if settings.isolation.unwrap_or(connectors.isolation) == Isolation::InProcess {
+                self.in_process(app_id, settings);
             }
             if settings
                 .timeout
@@ -266,6 +268,35 @@ impl Check<'_> {
                     "add sha256 = [\"…\"] with what `sha256sum FILE` prints",
                 );
             }
+        }
+    }
+
+    /// What needs a process of its own is refused, rather than left out in silence.
+    fn in_process(&mut self, app_id: &AppId, settings: &ConnectorSettings) {
+        let unmet = [
+            ("memory_limit", settings.memory_limit.is_some()),
+            ("environment", !settings.environment.is_empty()),
+        ];
+        for (name, _) in unmet.into_iter().filter(|(_, given)| *given) {
+            let message = match settings.isolation {
+                Some(_) => "can't go together with isolation = \"in-process\": it needs a process of its own",
+                None => {
+                    "can't go together with connectors.isolation = \"in-process\": it needs a process of its own"
+                }
+            };
+            self.error(
+                &format!("connectors.settings.{app_id}.{name}"),
+                message,
+                format!("write isolation = \"process\" in connectors.settings.{app_id}, or delete the line"),
+            );
+        }
+        let limited = self.config.connectors.memory_limit.is_some();
+        if limited && settings.isolation == Some(Isolation::InProcess) {
+            self.warning(
+                &format!("connectors.settings.{app_id}.isolation"),
+                "is \"in-process\", where connectors.memory_limit does not hold",
+                "write isolation = \"process\" to have this connector limited",
+            );
         }
     }
 
@@ -302,9 +333,6 @@ impl Check<'_> {
 }
 
 const READ_HELP: &str = "correct the path, or let the agent's user read it";
-const IN_PROCESS: &str = "is \"in-process\", which is not available in this version";
-const IN_PROCESS_HELP: &str = "write isolation = \"process\", or delete the line";
-
 fn metadata(path: &Path) -> Result<Metadata, ErrorKind> {
     std::fs::metadata(path).map_err(|error| error.kind())
 }

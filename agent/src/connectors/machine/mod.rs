@@ -460,7 +460,7 @@ impl Machine {
         let spare = self
             .good
             .as_ref()
-            .is_some_and(|good| !self.is_wanted(good.sha256));
+            .is_some_and(|good| !self.is_wanted(good.sha256) && !self.is_barred(good.sha256));
         if self.verdict == Verdict::RolledBack && !spare {
             self.verdict = Verdict::Open;
         }

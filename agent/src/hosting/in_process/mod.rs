@@ -177,11 +177,17 @@ fn live(
     };
     let _ = inner.backend.set(Arc::clone(&backend));
     drop(ready.send(Ok(())));
-    let ended = orders::take(orders, &inner.calls, backend.as_ref());
+    serve(inner, orders, backend.as_ref());
+}
+
+/// The control thread's part from the start to the end.
+fn serve(inner: &Inner, orders: &Receiver<Order>, backend: &dyn Backend) -> Ended {
+    let ended = orders::take(orders, &inner.calls, backend);
     inner.pool.close();
     if ended == Ended::Destroyed {
         inner.end("drained".into());
     }
+    ended
 }
 
 impl Inner {

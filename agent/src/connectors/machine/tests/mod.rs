@@ -138,7 +138,10 @@ impl World {
         assert_eq!(state == State::Ready, serving.is_some());
         let idle = self.starting.is_empty() && serving.is_none();
         let wanted = self.machine.wanted().is_some() && self.machine.enabled && !self.machine.shutdown;
-        if wanted && idle && state != State::Refused {
+        if self.machine.until_restart() {
+            assert!(idle, "it is said to be beyond help while something serves");
+            assert!(!wanted || state == State::Quarantined);
+        } else if wanted && idle && state != State::Refused {
             let retry = self.timers.keys().any(|timer| matches!(timer, Timer::Retry(_)));
             assert!(
                 retry,
@@ -361,6 +364,102 @@ fn an_overdue_call_gets_a_fresh_host_and_the_siblings_a_grace() {
     assert_eq!(world.timers.get(&Timer::Siblings), Some(&SIBLING_GRACE));
     let actions = world.machine.step(Event::Timer(Timer::Siblings), 0.5);
     assert!(matches!(actions[..], [Action::Kill(generation, _)] if generation == stuck));
+}
+
+fn in_the_agent() -> World {
+    let mut world = World::new();
+    world.machine.place(true);
+    world.step(Event::Candidate(artifact(1)));
+    world
+}
+
+#[test]
+fn an_overdue_call_inside_the_agent_fails_the_generation_until_restart() {
+    let mut world = in_the_agent();
+    let stuck = world.ready();
+    world.step(Event::Overdue(stuck));
+    world.step(Event::Overdue(stuck));
+    assert_eq!(
+        (world.serving(), world.machine.state()),
+        (None, State::Quarantined)
+    );
+    assert!(world.machine.until_restart());
+    assert!(world.machine.last_error().unwrap().contains("restart the agent"));
+    assert_eq!(
+        world.timers.keys().collect::<Vec<_>>(),
+        [&Timer::Siblings],
+        "nothing is retried"
+    );
+    let actions = world.machine.step(Event::Timer(Timer::Siblings), 0.5);
+    assert!(matches!(actions[..], [Action::Kill(generation, _)] if generation == stuck));
+    world.die(stuck);
+    world.step(Event::SettingsChanged);
+    world.step(Event::Enabled(false));
+    world.step(Event::Enabled(true));
+    assert!(world.starting.is_empty(), "the same code is not loaded again");
+    assert_eq!(world.machine.state(), State::Quarantined);
+}
+
+#[test]
+fn another_content_or_a_host_process_helps_after_it_failed_inside_the_agent() {
+    let mut world = in_the_agent();
+    let stuck = world.ready();
+    world.step(Event::Overdue(stuck));
+    world.machine.place(false);
+    world.step(Event::SettingsChanged);
+    world.ready();
+    assert_eq!((world.version().as_str(), world.serving()), ("1.0.1", Some(2)));
+
+    let mut world = in_the_agent();
+    let stuck = world.ready();
+    world.step(Event::Overdue(stuck));
+    world.step(Event::Candidate(artifact(2)));
+    world.ready();
+    assert_eq!((world.version().as_str(), world.serving()), ("1.0.2", Some(2)));
+    assert_eq!(world.machine.last_error(), None);
+    world.step(Event::Candidate(artifact(1)));
+    assert!(world.starting.is_empty(), "the first one stays barred");
+    assert_eq!(world.machine.state(), State::Ready);
+}
+
+#[test]
+fn a_start_inside_the_agent_that_hangs_is_not_repeated() {
+    let mut world = in_the_agent();
+    let generation = world.started();
+    world.starting.clear();
+    let reason = "create took too long".to_owned();
+    world.step(Event::StartStuck { generation, reason });
+    assert_eq!(world.machine.state(), State::Quarantined);
+    assert!(world.timers.is_empty() && world.starting.is_empty());
+    assert!(world.machine.last_error().unwrap().contains("restart the agent"));
+}
+
+#[test]
+fn failing_starts_inside_the_agent_are_repeated_five_times() {
+    let mut world = in_the_agent();
+    for _ in 1..QUARANTINE_AFTER {
+        world.fail(false);
+        world.retry();
+    }
+    world.fail(false);
+    assert!(world.machine.until_restart() && world.timers.is_empty());
+    assert!(world.machine.last_error().unwrap().contains("5 times"));
+}
+
+#[test]
+fn the_last_good_content_stands_in_for_one_that_cannot_be_loaded_into_the_agent() {
+    let mut world = World::new();
+    world.machine.place(true);
+    world.step(Event::LastGood(artifact(1)));
+    world.step(Event::Candidate(artifact(2)));
+    let generation = world.started();
+    world.starting.clear();
+    world.step(Event::StartStuck {
+        generation,
+        reason: "create took too long".into(),
+    });
+    world.ready();
+    assert_eq!(world.version(), "1.0.1");
 }
 
 #[test]

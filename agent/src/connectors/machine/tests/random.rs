@@ -11,8 +11,11 @@ enum Happening {
     Removed,
     Enabled(bool),
     SettingsChanged,
+    /// Where generations are started from now on: inside the agent or not.
+    Place(bool),
     Ready,
     Failed(bool),
+    Stuck,
     Dies(usize, bool),
     Overdue(usize),
     Fires(usize),
@@ -27,6 +30,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Removed),
         1 => any::<bool>().prop_map(Happening::Enabled),
         1 => Just(Happening::SettingsChanged),
+        1 => any::<bool>().prop_map(Happening::Place),
+        1 => Just(Happening::Stuck),
         8 => Just(Happening::Ready),
         3 => any::<bool>().prop_map(Happening::Failed),
         4 => (0_usize..4, any::<bool>()).prop_map(|(index, answered)| Happening::Dies(index, answered)),
@@ -60,6 +65,16 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::Removed => world.step(Event::Removed),
         Happening::Enabled(enabled) => world.step(Event::Enabled(enabled)),
         Happening::SettingsChanged => world.step(Event::SettingsChanged),
+        Happening::Place(in_process) => {
+            world.machine.place(in_process);
+            world.step(Event::SettingsChanged);
+        }
+        Happening::Stuck if !world.starting.is_empty() => {
+            let generation = world.started();
+            world.starting.remove(&generation);
+            let reason = "it hangs".into();
+            world.step(Event::StartStuck { generation, reason });
+        }
         Happening::Ready if !world.starting.is_empty() => {
             world.ready();
         }
@@ -89,7 +104,7 @@ fn happen(world: &mut World, happening: Happening) {
             world.step(Event::Overdue(generation));
         }
         Happening::Shutdown => world.step(Event::Shutdown),
-        Happening::Ready | Happening::Failed(_) => {}
+        Happening::Ready | Happening::Failed(_) | Happening::Stuck => {}
     }
 }
 
