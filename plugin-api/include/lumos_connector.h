@@ -230,7 +230,8 @@ struct lumos_connector {
 
     /*
      * Frees the instance. Called once, after quiesce and after every call has finished, on any thread. No thread of the
-     * connector may call the host afterwards. If calls do not end in time, destroy is skipped and the process ends.
+     * connector may call the host afterwards. If calls do not end in time, destroy is skipped and the process ends; a
+     * connector that runs inside the agent itself is left as it is instead, and what it still finishes is ignored.
      */
     void(LUMOS_CALL *destroy)(lumos_instance *instance);
 

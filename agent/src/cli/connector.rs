@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::throwaway::Copy;
 use super::{files, output, remote};
 use crate::config::Config;
+use crate::config::model::Isolation;
 use crate::connectors::{Detail, Listing, State};
 use crate::control::client::{Client, ClientError};
 use crate::domain::{AppId, Sha256};
@@ -66,6 +67,7 @@ pub(super) fn table(connectors: &[Listing]) -> String {
             "APP_ID",
             "VERSION",
             "STATE",
+            "ISOLATION",
             "GENERATION",
             "IN FLIGHT",
             "SINCE",
@@ -81,11 +83,43 @@ fn row(listing: &Listing) -> Vec<String> {
         listing.app_id.clone(),
         text(listing.version.clone()),
         state(listing.state),
+        listing.isolation.map_or("-", isolation).to_owned(),
         text(listing.generation.map(|generation| generation.to_string())),
         listing.in_flight.to_string(),
         listing.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         text(listing.last_error.clone()),
     ]
+}
+
+/// As the configuration writes it.
+fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Process => "process",
+        Isolation::InProcess => "in-process",
+    }
+}
+
+/// What the isolation means for whoever runs the agent.
+fn consequence(of: Isolation) -> String {
+    let means = match of {
+        Isolation::Process => "it runs in a host process of its own, and what it does to that ends there",
+        Isolation::InProcess => IN_PROCESS,
+    };
+    format!("{}: {means}", isolation(of))
+}
+
+const IN_PROCESS: &str = "it runs inside the agent itself, so that its crash is the agent's, it can read what the agent \
+                          can, and a replaced build stays in memory until the agent is restarted";
+
+/// The sentence of `status` about connectors inside the agent, if there are any.
+pub(super) fn in_process_note(connectors: &[Listing]) -> Option<String> {
+    let inside = |listing: &&Listing| listing.isolation == Some(Isolation::InProcess);
+    let names: Vec<&str> = connectors
+        .iter()
+        .filter(inside)
+        .map(|listing| listing.app_id.as_str())
+        .collect();
+    (!names.is_empty()).then(|| format!("in-process ({}): {IN_PROCESS}", names.join(", ")))
 }
 
 /// As it stands in JSON.
@@ -134,6 +168,7 @@ fn detail_text(detail: &Detail) -> String {
     line("state", Some(state(listing.state)));
     line("version", listing.version.clone());
     line("kind", Some(listing.kind.clone()));
+    line("isolation", listing.isolation.map(consequence));
     line(
         "generation",
         listing.generation.map(|generation| generation.to_string()),

@@ -48,5 +48,9 @@ fn table(status: &Value) -> String {
     let connectors: Vec<crate::connectors::Listing> =
         serde_json::from_value(status["connectors"].clone()).unwrap_or_default();
     lines.push(connector::table(&connectors));
+    if let Some(note) = connector::in_process_note(&connectors) {
+        lines.push(String::new());
+        lines.push(output::printable(&note));
+    }
     lines.join("\n")
 }

@@ -264,8 +264,16 @@ fn impossible_combination() {
 
 #[test]
 fn not_in_this_version() {
+    insta::assert_snapshot!(check("connectors.tenants.a.b.events = \"poll\"\n"));
+}
+
+#[test]
+fn what_needs_a_process_of_its_own() {
     insta::assert_snapshot!(check(
-        "connectors.isolation = \"in-process\"\nconnectors.tenants.a.b.events = \"poll\"\n"
+        "connectors.isolation = \"in-process\"\nconnectors.memory_limit = \"1GiB\"\n\
+         [connectors.settings.inherits]\nmemory_limit = \"64MiB\"\n\
+         [connectors.settings.says]\nisolation = \"in-process\"\nenvironment = { A = \"1\" }\n\
+         [connectors.settings.apart]\nisolation = \"process\"\nmemory_limit = \"64MiB\"\n"
     ));
 }
 

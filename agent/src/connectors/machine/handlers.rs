@@ -10,10 +10,23 @@ impl Machine {
             .wanted
             .as_ref()
             .is_some_and(|wanted| wanted.sha256 == artifact.sha256);
+        let sha256 = artifact.sha256;
         self.wanted = Some(artifact);
-        if !same {
-            self.answered = false;
-            self.reopen(out);
+        if same {
+            return;
+        }
+        self.answered = false;
+        self.reopen(out);
+        if self.is_barred(sha256) {
+            let reason = "this build failed inside this agent before; restart the agent to load it again, install another \
+                          build, or set its isolation to \"process\"";
+            self.last_error = Some(reason.to_owned());
+            out.push(Action::Note(Note {
+                generation: None,
+                state: State::Quarantined,
+                reason: reason.to_owned(),
+                sha256: Some(sha256),
+            }));
         }
     }
 

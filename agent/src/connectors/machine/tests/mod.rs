@@ -419,6 +419,13 @@ fn another_content_or_a_host_process_helps_after_it_failed_inside_the_agent() {
     assert_eq!(world.machine.last_error(), None);
     world.step(Event::Candidate(artifact(1)));
     assert!(world.starting.is_empty(), "the first one stays barred");
+    assert!(
+        world
+            .machine
+            .last_error()
+            .unwrap()
+            .contains("failed inside this agent before")
+    );
     assert_eq!(world.machine.state(), State::Ready);
 }
 
