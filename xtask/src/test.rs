@@ -9,6 +9,7 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     step("what the tests need", || {
         need::rust_components()?;
         need::compilers()?;
+        need::openssl()?;
         if windows::possible() {
             need::windows_toolchain().map(drop)
         } else {
