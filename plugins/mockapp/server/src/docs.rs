@@ -41,7 +41,7 @@ fn section(out: &mut String, operation: &Operation) {
         format!("{method}-{id}")
     };
     let key = if operation.needs_token {
-        " <span title=\"needs a token\">&#128273;</span>"
+        " <span class=\"key\" title=\"needs a token\">token</span>"
     } else {
         ""
     };
