@@ -157,7 +157,7 @@ impl Machine {
         self.last_tried = Some(failed);
     }
 
-    pub(super) fn on_start_stuck(&mut self, generation: Generation, reason: String, out: &mut Vec<Action>) {
+    pub(super) fn on_start_stuck(&mut self, generation: Generation, reason: &str, out: &mut Vec<Action>) {
         let Some(failed) = self.starting.take_if(|live| live.generation == generation) else {
             return;
         };

@@ -229,7 +229,7 @@ impl Machine {
                 reason,
                 answered,
             } => self.on_gone(generation, &reason, answered, jitter, &mut out),
-            Event::StartStuck { generation, reason } => self.on_start_stuck(generation, reason, &mut out),
+            Event::StartStuck { generation, reason } => self.on_start_stuck(generation, &reason, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),

@@ -1,7 +1,6 @@
 //! Calls in the daemon, with connectors that are no libraries; real ones are loaded in `tests/it`.
 
 use std::sync::Mutex;
-use std::sync::mpsc as std_mpsc;
 
 use lumos_connector_abi::{CancelReason as AbiReason, Status};
 use tokio::sync::Semaphore;
@@ -19,9 +18,9 @@ const LONG: Duration = Duration::from_secs(20);
 struct Scripted {
     calls: Arc<Calls<ToCallers>>,
     ids: Mutex<Vec<u64>>,
-    cancelled: Mutex<std_mpsc::Sender<(u64, i32)>>,
+    cancelled: Mutex<Sender<(u64, i32)>>,
     /// What `stuck` waits for.
-    gate: Mutex<std_mpsc::Receiver<()>>,
+    gate: Mutex<Receiver<()>>,
     destroyed: AtomicBool,
 }
 
@@ -38,7 +37,7 @@ impl Backend for Scripted {
             "text" => finish(b"<html>"),
             "never" => return Status::PENDING,
             "stuck" => {
-                drop(self.gate.lock().unwrap().recv());
+                let _ = self.gate.lock().unwrap().recv();
                 finish(b"\"late\"");
             }
             _ => return Status::UNSUPPORTED,
@@ -47,7 +46,7 @@ impl Backend for Scripted {
     }
 
     fn cancel(&self, call: u64, reason: AbiReason) {
-        drop(self.cancelled.lock().unwrap().send((call, reason.0)));
+        let _ = self.cancelled.lock().unwrap().send((call, reason.0));
     }
 
     fn quiesce(&self) {}
@@ -60,8 +59,8 @@ impl Backend for Scripted {
 struct World {
     handle: Handle,
     backend: Arc<Scripted>,
-    cancelled: std_mpsc::Receiver<(u64, i32)>,
-    gate: std_mpsc::Sender<()>,
+    cancelled: Receiver<(u64, i32)>,
+    gate: Sender<()>,
     control: std::thread::JoinHandle<Ended>,
     _directory: tempfile::TempDir,
 }
@@ -90,8 +89,8 @@ fn world(max_response_bytes: u64) -> World {
         control,
         exit: watch::Sender::new(None),
     });
-    let (cancels, cancelled) = std_mpsc::channel();
-    let (gate, waits) = std_mpsc::channel();
+    let (cancels, cancelled) = channel();
+    let (gate, waits) = channel();
     let backend = Arc::new(Scripted {
         calls: Arc::clone(&inner.calls),
         ids: Mutex::default(),

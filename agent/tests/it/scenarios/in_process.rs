@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, Installation, PATIENCE};
 use crate::support::cc;
-use crate::support::connectors::drop_in;
+use crate::support::connectors::{drop_in, mockapp};
 use crate::support::home::text;
 use crate::support::scenario::{Scenario, build};
 
@@ -264,6 +264,36 @@ async fn the_mode_is_switched_by_a_reload_without_a_failed_call() {
         assert_eq!(row["isolation"], isolation);
         assert_eq!(row["pid"] == agent.pid(), isolation == "in-process", "{row}");
     }
+    let (code, _) = agent.stop();
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rust_connector_is_loaded_again_beside_its_predecessor() {
+    let (mut agent, token) = agent_with(IN_PROCESS);
+    drop_in(&mockapp(), &agent.installation.connectors(), "mockapp.so");
+    agent.wait_for("mockapp", "ready");
+    for generation in 2..6 {
+        let configuration = format!("{IN_PROCESS}connectors.settings.mockapp.max_in_flight = {generation}");
+        agent.installation.configure(&configuration);
+        agent.signal(rustix::process::Signal::HUP);
+        agent.eventually("the next generation", |agent| {
+            let row = agent.row("mockapp")?;
+            (row["generation"] == generation && row["state"] == "ready").then_some(())
+        });
+        let (status, answer) = agent.call(&token, "mockapp", "info", &json!({})).await;
+        assert_eq!(
+            (status, &answer["response"]["app_id"]),
+            (200, &json!("mockapp")),
+            "{answer}"
+        );
+    }
+    let detail = agent
+        .installation
+        .json(["connector", "show", "mockapp", "--output", "json"]);
+    let drained = |step: &&Value| step["state"] == "stopped" && step["reason"] == "drained";
+    let steps = detail["transitions"].as_array().unwrap();
+    assert!(steps.iter().filter(drained).count() >= 3, "{detail:#}");
     let (code, _) = agent.stop();
     assert_eq!(code, Some(0));
 }
