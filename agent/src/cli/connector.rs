@@ -83,7 +83,7 @@ fn row(listing: &Listing) -> Vec<String> {
         listing.app_id.clone(),
         text(listing.version.clone()),
         state(listing.state),
-        listing.isolation.map_or("-", isolation).to_owned(),
+        listing.isolation.map_or("-", mode).to_owned(),
         text(listing.generation.map(|generation| generation.to_string())),
         listing.in_flight.to_string(),
         listing.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
@@ -92,34 +92,11 @@ fn row(listing: &Listing) -> Vec<String> {
 }
 
 /// As the configuration writes it.
-fn isolation(isolation: Isolation) -> &'static str {
+fn mode(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Process => "process",
         Isolation::InProcess => "in-process",
     }
-}
-
-/// What the isolation means for whoever runs the agent.
-fn consequence(of: Isolation) -> String {
-    let means = match of {
-        Isolation::Process => "it runs in a host process of its own, and what it does to that ends there",
-        Isolation::InProcess => IN_PROCESS,
-    };
-    format!("{}: {means}", isolation(of))
-}
-
-const IN_PROCESS: &str = "it runs inside the agent itself, so that its crash is the agent's, it can read what the agent \
-                          can, and a replaced build stays in memory until the agent is restarted";
-
-/// The sentence of `status` about connectors inside the agent, if there are any.
-pub(super) fn in_process_note(connectors: &[Listing]) -> Option<String> {
-    let inside = |listing: &&Listing| listing.isolation == Some(Isolation::InProcess);
-    let names: Vec<&str> = connectors
-        .iter()
-        .filter(inside)
-        .map(|listing| listing.app_id.as_str())
-        .collect();
-    (!names.is_empty()).then(|| format!("in-process ({}): {IN_PROCESS}", names.join(", ")))
 }
 
 /// As it stands in JSON.
@@ -168,7 +145,6 @@ fn detail_text(detail: &Detail) -> String {
     line("state", Some(state(listing.state)));
     line("version", listing.version.clone());
     line("kind", Some(listing.kind.clone()));
-    line("isolation", listing.isolation.map(consequence));
     line(
         "generation",
         listing.generation.map(|generation| generation.to_string()),
@@ -176,6 +152,13 @@ fn detail_text(detail: &Detail) -> String {
     line("file", listing.file.clone());
     line("sha256", listing.sha256.map(|digest| digest.to_string()));
     line("pid", listing.pid.map(|pid| pid.to_string()));
+    let walls = isolation(listing).map_or_else(String::new, |walls| format!(", {walls}"));
+    line(
+        "isolation",
+        listing
+            .isolation
+            .map(|isolation| format!("{}{walls}", mode(isolation))),
+    );
     line("in flight", Some(listing.in_flight.to_string()));
     line("last error", listing.last_error.clone());
     line("capabilities", Some(listing.capabilities.join(", ")));
@@ -195,6 +178,17 @@ fn detail_text(detail: &Detail) -> String {
     lines.push(String::new());
     lines.push(output::table(&["AT", "GENERATION", "STATE", "REASON"], &rows));
     lines.join("\n")
+}
+
+/// How far it is walled off, and why not further; nothing while no host serves.
+pub(super) fn isolation(listing: &Listing) -> Option<String> {
+    let level = listing.isolation_level?;
+    let notes = listing.sandbox.iter().flat_map(|sandbox| &sandbox.notes);
+    let notes: Vec<&str> = notes.map(String::as_str).collect();
+    Some(match notes.as_slice() {
+        [] => level.to_string(),
+        notes => format!("{level}: {}", notes.join("; ")),
+    })
 }
 
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {

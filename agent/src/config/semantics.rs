@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::certificate;
 use super::load::{Loaded, Provenance};
-use super::model::{Config, ConnectorSettings, Events, Isolation};
+use super::model::{Config, ConnectorSettings, Events, Isolation, Sandbox};
 use super::report::{Problem, Severity};
 use crate::domain::AppId;
 
@@ -261,6 +261,13 @@ impl Check<'_> {
                     "lower the first or raise the second",
                 );
             }
+            if !settings.sandbox.enabled {
+                self.warning(
+                    &key("sandbox.enabled"),
+                    "is false: the connector can reach all that the agent can, keys and tokens included",
+                    "delete the line, and open what the connector needs with read, write or execute",
+                );
+            }
             if connectors.require_pinned && settings.enabled && settings.sha256.is_empty() {
                 self.warning(
                     &format!("connectors.settings.{app_id}"),
@@ -275,7 +282,9 @@ impl Check<'_> {
     fn in_process(&mut self, app_id: &AppId, settings: &ConnectorSettings) {
         let unmet = [
             ("memory_limit", settings.memory_limit.is_some()),
+            ("max_open_files", settings.max_open_files.is_some()),
             ("environment", !settings.environment.is_empty()),
+            ("sandbox", settings.sandbox != Sandbox::default()),
         ];
         for (name, _) in unmet.into_iter().filter(|(_, given)| *given) {
             let message = match settings.isolation {

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::call::Call;
 use crate::domain::{AppId, Generation};
+use crate::os::sandbox::{Confined, Confinement};
 use crate::telemetry::connector_log::ConnectorLog;
 
 mod backend;
@@ -34,9 +35,22 @@ mod library;
 mod manifest;
 mod orders;
 mod pool;
+mod scratch;
 mod settings;
 
 pub use manifest::{Manifest, ManifestError};
+
+/// The walls around a host.
+#[derive(Debug, Clone)]
+pub struct Walls {
+    /// A directory of the host's own for temporary files. It is made anew for the host and removed with it.
+    pub scratch: PathBuf,
+    /// What the host may reach besides its library and its scratch directory, which are filled in; `None` switches the
+    /// sandbox off.
+    pub confinement: Option<Confinement>,
+    /// Files that it may have open at the same time.
+    pub max_open_files: u32,
+}
 
 /// What a host is started with.
 #[derive(Clone)]
@@ -57,6 +71,8 @@ pub struct HostSpec {
     pub max_response_bytes: u64,
     /// Resident bytes above which the host is ended.
     pub memory_limit: Option<u64>,
+    /// What it may reach.
+    pub walls: Walls,
     /// Where its lines go.
     pub log: ConnectorLog,
 }
@@ -71,6 +87,8 @@ pub struct Started {
     pub host: Host,
     /// The answer to `info`, as it came.
     pub info: Bytes,
+    /// What of its walls is in force, told before anything of the connector's ran.
+    pub confined: Confined,
 }
 
 /// Why a library could not be read or a host not be started. The text is for people and names the remedy.
@@ -176,8 +194,8 @@ impl Launcher {
     ///
     /// # Errors
     /// If the library is not a connector of this ABI.
-    pub async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
-        self.0.inspect(library).await
+    pub async fn inspect(&self, library: &Path, walls: Walls) -> Result<Manifest, StartError> {
+        self.0.inspect(library, walls).await
     }
 
     /// Starts a host, loads, creates and asks for `info`. Dropping the future ends the process.
@@ -185,15 +203,16 @@ impl Launcher {
     /// # Errors
     /// If any of that fails or takes more than 30 s. Nothing is left behind.
     pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
-        let (handle, info) = self.0.start(spec).await?;
+        let (handle, info, confined) = self.0.start(spec).await?;
         Ok(Started {
             host: Host(Arc::new(Kind::Process(handle))),
             info,
+            confined,
         })
     }
 
-    /// The same inside the agent: a crash of the connector is the agent's. `environment` and `memory_limit` cannot be
-    /// honoured and are not looked at. Dropping the future gives up what was started.
+    /// The same inside the agent: a crash of the connector is the agent's. Its environment, limits and walls
+    /// cannot be honoured and are not looked at. Dropping the future gives up what was started.
     ///
     /// # Errors
     /// If any of that fails or takes more than 30 s. What was mapped stays mapped.
@@ -202,6 +221,7 @@ impl Launcher {
         Ok(Started {
             host: Host(Arc::new(Kind::InProcess(handle))),
             info,
+            confined: Confined::inside_the_agent(),
         })
     }
 }
@@ -256,6 +276,15 @@ impl Host {
         match &*self.0 {
             Kind::Process(host) => host.exited().await,
             Kind::InProcess(host) => host.exited().await,
+        }
+    }
+
+    /// Waits until the host says that a fresh one should take its place, because the system around its walls has changed
+    /// (a name service file was replaced, say); for ever if it never does.
+    pub async fn outdated(&self) {
+        match &*self.0 {
+            Kind::Process(host) => host.outdated().await,
+            Kind::InProcess(_) => std::future::pending().await,
         }
     }
 

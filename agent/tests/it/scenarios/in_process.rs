@@ -93,7 +93,7 @@ async fn calls_are_served_by_the_agent_itself_and_it_is_said() {
         ),
         (
             &["status", "--output", "table"],
-            "in-process (scenario): it runs inside the agent itself",
+            "it runs inside the agent itself",
         ),
     ] {
         let shown = text(&agent.installation.run(args.iter()).stdout);
