@@ -11,6 +11,7 @@ pub mod domain;
 pub mod hosting;
 pub mod http;
 pub mod os;
+mod signature;
 mod stamp;
 pub mod telemetry;
 pub mod tls;

@@ -79,6 +79,8 @@ pub(super) enum Kind {
     Texts,
     /// A list of SHA-256 digests.
     Digests,
+    /// A list of minisign public keys.
+    Keys,
     /// A table from a name to a list of scopes.
     Scopes,
     /// A table from a variable's name to its value. Values are never shown.
@@ -361,6 +363,18 @@ const CONNECTORS: &[Key] = &[
         Default::Toml("false"),
         "Load only connectors whose sha256 is in their settings.",
     ),
+    key(
+        "trusted_keys",
+        Kind::Keys,
+        Default::Toml("[]"),
+        "Minisign public keys, as in minisign.pub. A connector's signature by one of them, NAME.so.minisig beside NAME.so, must fit it.",
+    ),
+    key(
+        "require_signed",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Load only connectors that are signed by one of connectors.trusted_keys.",
+    ),
 ];
 
 const SETTINGS: &[Key] = &[
@@ -539,6 +553,7 @@ impl Kind {
             Kind::Level => one_of(LEVELS),
             Kind::Texts => "a list of texts, such as [\"a\", \"b\"]".into(),
             Kind::Digests => "a list of SHA-256 digests of 64 hexadecimal digits each".into(),
+            Kind::Keys => "a list of minisign public keys, such as [\"RWQf6LRCGA9i…\"]".into(),
             Kind::Scopes => "a table such as { \"lumos.example.com\" = [\"mockapp:read\"] }".into(),
             Kind::Variables => "a table of texts, such as { NAME = \"value\" }".into(),
             Kind::Free => "a table".into(),

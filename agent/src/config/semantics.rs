@@ -226,6 +226,13 @@ impl Check<'_> {
         if connectors.isolation == Isolation::InProcess {
             self.error("connectors.isolation", IN_PROCESS, IN_PROCESS_HELP);
         }
+        if connectors.require_signed && connectors.trusted_keys.is_empty() {
+            self.error(
+                "connectors.require_signed",
+                "is on, but connectors.trusted_keys names no key: every connector would be refused",
+                "add the line that begins with RW of your minisign.pub to connectors.trusted_keys",
+            );
+        }
         for (app_id, settings) in &connectors.settings {
             let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
             if settings.isolation == Some(Isolation::InProcess) {

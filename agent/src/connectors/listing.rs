@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 
 /// The state of a connector, or of a file that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +61,12 @@ pub struct Listing {
     pub isolation: Option<Isolation>,
     /// Process id of the host in service.
     pub pid: Option<u32>,
+    /// The trusted key that this content is signed by.
+    #[serde(default)]
+    pub signed_by: Option<KeyId>,
+    /// Whether its settings name this content.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 /// One step in the life of a generation.
@@ -104,5 +110,7 @@ pub(super) fn removed(app_id: &AppId, last: &Transition) -> Listing {
         file: None,
         isolation: None,
         pid: None,
+        signed_by: None,
+        pinned: false,
     }
 }

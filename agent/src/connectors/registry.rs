@@ -22,7 +22,7 @@ use super::history::History;
 use super::listing::{Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
 use crate::telemetry::metrics::Metrics;
 
@@ -110,6 +110,8 @@ pub(super) struct Status {
     pub(super) file: Option<String>,
     pub(super) isolation: Isolation,
     pub(super) pid: Option<u32>,
+    pub(super) signed_by: Option<KeyId>,
+    pub(super) pinned: bool,
 }
 
 impl Shared {
@@ -166,6 +168,8 @@ impl Entry {
             file: None,
             isolation,
             pid: None,
+            signed_by: None,
+            pinned: false,
         };
         let route = Route::Down {
             state: State::Discovered,
@@ -229,6 +233,8 @@ impl Entry {
             file: status.file.clone(),
             isolation: Some(status.isolation),
             pid: status.pid,
+            signed_by: status.signed_by,
+            pinned: status.pinned,
         }
     }
 }
