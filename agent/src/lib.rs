@@ -8,6 +8,8 @@ pub mod config;
 pub mod connectors;
 pub mod control;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hosting;
 pub mod http;
 pub mod os;

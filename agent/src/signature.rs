@@ -22,7 +22,9 @@ pub(crate) enum SignatureError {
     #[error("its signature is not a minisign signature; sign it with `minisign -Sm FILE`")]
     Malformed,
     /// Made over the content instead of its hash.
-    #[error("its signature is of the old kind that is not prehashed; sign it again with `minisign -SHm FILE`")]
+    #[error(
+        "its signature is of the old kind that is not prehashed; sign it again with `minisign -SHm FILE`"
+    )]
     Legacy,
     /// By a key that is not in the configuration.
     #[error(
@@ -75,9 +77,7 @@ pub(crate) fn verify(
             verifier.update(&buffer[..read]);
         }
     }
-    let fits = verifiers
-        .iter_mut()
-        .any(|verifier| verifier.finalize().is_ok());
+    let fits = verifiers.iter_mut().any(|verifier| verifier.finalize().is_ok());
     fits.then_some(id).ok_or(SignatureError::Mismatch(id))
 }
 
@@ -113,10 +113,7 @@ pub(crate) mod tests {
         let id = key.id();
         let keys = [other.clone(), key];
         assert_eq!(outcome(&text, b"content", &keys), Ok(id));
-        assert_eq!(
-            outcome(&text, b"contend", &keys),
-            Err(format!("Mismatch({id})"))
-        );
+        assert_eq!(outcome(&text, b"contend", &keys), Err(format!("Mismatch({id})")));
         assert_eq!(
             outcome(&text, b"content", &[other]),
             Err(format!("UnknownKey({id})"))

@@ -18,6 +18,8 @@ use crate::domain::{AppId, Sha256};
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long what the agent said before may stand: time for a file to settle.
+const STALE: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, Failure> {
@@ -185,10 +187,15 @@ async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     trust::admit_as(&config, &copy, &app_id)?;
     let client = Client::local(&config.agent.state_dir);
     let before = match rescan(&client).await? {
-        true => rows_of(&client, &app_id)
-            .await?
-            .into_iter()
-            .find_map(|row| row.last_error),
+        true => {
+            // So that both judge by the same keys and pins, even right after an edit.
+            let reloaded = client.post("/control/reload", Bytes::new()).await?;
+            if !reloaded.status.is_success() {
+                return Err(remote::refused(&reloaded));
+            }
+            let rows = rows_of(&client, &app_id).await?;
+            rows.into_iter().find_map(|row| row.last_error)
+        }
         false => None,
     };
     let target = target(&config, &app_id);
@@ -254,9 +261,10 @@ async fn settled(
     sha256: Sha256,
     before: Option<String>,
 ) -> Result<Listing, Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let (stale, deadline) = (Instant::now() + STALE, Instant::now() + PATIENCE);
     loop {
         let rows = rows_of(client, app_id).await?;
+        let fresh = Instant::now() > stale;
         let failed = |listing: &&Listing| {
             let own = listing.sha256 == Some(sha256);
             let over = matches!(
@@ -264,7 +272,8 @@ async fn settled(
                 State::Refused | State::Shadowed | State::Stopped | State::Quarantined
             );
             // Where an older generation goes on serving, its row tells of the new one's failure.
-            (own && over) || (!own && listing.last_error.is_some() && listing.last_error != before)
+            let news = fresh || listing.last_error != before;
+            (own && over && news) || (!own && listing.last_error.is_some() && listing.last_error != before)
         };
         let ready = |listing: &&Listing| listing.sha256 == Some(sha256) && listing.state == State::Ready;
         if let Some(listing) = rows.iter().find(ready) {

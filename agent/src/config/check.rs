@@ -93,7 +93,9 @@ fn remedy_for_type(kind: Kind, value: &DeValue<'_>) -> String {
         {
             format!("write it without quotation marks: {text}")
         }
-        (Kind::Texts | Kind::Digests | Kind::Keys, DeValue::String(text)) => format!("put it into a list: [\"{text}\"]"),
+        (Kind::Texts | Kind::Digests | Kind::Keys, DeValue::String(text)) => {
+            format!("put it into a list: [\"{text}\"]")
+        }
         (Kind::Text | Kind::Path | Kind::Choice(_), DeValue::Integer(number)) => {
             format!("put it between quotation marks: \"{}\"", number.as_str())
         }

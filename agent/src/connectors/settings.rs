@@ -99,8 +99,8 @@ pub(super) fn signed(config: &Config, by: Option<KeyId>) -> Result<(), String> {
         Some(by) => Err(format!(
             "it is signed by key {by}, which is no longer among connectors.trusted_keys; have it signed by one that is"
         )),
-        None => Err(
-            "it is not signed, and connectors.require_signed is set; put its signature beside it".into(),
-        ),
+        None => {
+            Err("it is not signed, and connectors.require_signed is set; put its signature beside it".into())
+        }
     }
 }

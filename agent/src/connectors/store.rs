@@ -130,8 +130,7 @@ impl Store {
     }
 
     fn signature_path(&self, sha256: Sha256) -> PathBuf {
-        self.manifests
-            .join(format!("{sha256}{}", crate::signature::END))
+        self.manifests.join(format!("{sha256}{}", crate::signature::END))
     }
 
     /// Removes what an agent that was killed left half copied.

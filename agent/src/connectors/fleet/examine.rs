@@ -191,8 +191,7 @@ impl Examiner {
             .filter(|manifest| manifest.app_id == *app_id)?;
         let library = self.store.find(sha256)?;
         let signature = self.store.signature(sha256);
-        let signed_by =
-            signature.and_then(|text| Signers::of(&self.config).of_stored(&text, &library));
+        let signed_by = signature.and_then(|text| Signers::of(&self.config).of_stored(&text, &library));
         signed(&self.config, signed_by).ok()?;
         Some(Arc::new(Artifact {
             file: file.into(),

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::examine::Rejection;
 use super::now;
+use crate::config::Config;
 use crate::connectors::artifact::Artifact;
 use crate::connectors::intake::Refusal;
 use crate::connectors::listing::{Listing, State};
-use crate::config::Config;
 use crate::connectors::memory::Files;
 use crate::connectors::settings::{pinned, signed};
 use crate::connectors::watch::stem;

@@ -55,7 +55,8 @@ impl Signers {
                 "it is not signed: there is no {beside}, and connectors.require_signed is set; put its signature beside it"
             ));
         };
-        copy.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
+        copy.seek(SeekFrom::Start(0))
+            .map_err(|error| unreadable(&error))?;
         match signature::verify(&text, &mut copy, &self.keys) {
             Ok(by) => Ok(Some(Signature { by, text })),
             Err(error @ SignatureError::UnknownKey(_)) => self.unsigned(error.to_string()),

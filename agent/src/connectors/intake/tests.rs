@@ -187,10 +187,18 @@ mod unix {
         assert_eq!(refusal(false), Ok(None));
 
         place.put("a.so.minisig", sign(&stranger, &bytes).as_bytes());
-        assert!(refusal(true).unwrap_err().contains("not among connectors.trusted_keys"));
+        assert!(
+            refusal(true)
+                .unwrap_err()
+                .contains("not among connectors.trusted_keys")
+        );
         assert_eq!(refusal(false), Ok(None));
 
-        for wrong in [sign(&pair, b"other").into_bytes(), b"half".to_vec(), vec![b'x'; 20_000]] {
+        for wrong in [
+            sign(&pair, b"other").into_bytes(),
+            b"half".to_vec(),
+            vec![b'x'; 20_000],
+        ] {
             place.put("a.so.minisig", &wrong);
             refusal(true).unwrap_err();
             refusal(false).unwrap_err();
@@ -200,7 +208,11 @@ mod unix {
         assert_eq!(refusal(true), Ok(Some(id)));
         assert!(place.store.signature(Sha256::of(&bytes)).is_some());
         mode(&path, 0o666);
-        assert!(refusal(true).unwrap_err().starts_with("its signature a.so.minisig: "));
+        assert!(
+            refusal(true)
+                .unwrap_err()
+                .starts_with("its signature a.so.minisig: ")
+        );
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("b.minisig", &path).unwrap();
         assert!(refusal(false).unwrap_err().contains("symbolic link"));
