@@ -233,6 +233,15 @@ impl Check<'_> {
                 "add the line that begins with RW of your minisign.pub to connectors.trusted_keys",
             );
         }
+        for name in &connectors.trusted_owners {
+            if matches!(crate::os::resolve_owner(name), Ok(None)) {
+                self.warning(
+                    "connectors.trusted_owners",
+                    format!("names `{name}`, who is no user of this machine"),
+                    "correct the name, or give the user's number (SID on Windows)",
+                );
+            }
+        }
         for (app_id, settings) in &connectors.settings {
             let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
             if settings.isolation == Some(Isolation::InProcess) {
