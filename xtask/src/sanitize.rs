@@ -28,7 +28,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Coverage for libFuzzer, as cargo-fuzz asks for it.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address -Cdebug-assertions";
+     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address";
 /// Connectors that are compiled with the sanitizer find its run time in the host.
 const ADDRESS: &str = "-Zsanitizer=address -Clink-arg=-rdynamic";
 
@@ -57,9 +57,11 @@ pub(crate) fn fuzz(workspace: &Workspace, target: Option<&str>, seconds: u32) ->
     step("build the fuzz targets", || {
         need::compilers()?;
         let mut cargo = sanitized(workspace, "build", COVERAGE, &built);
-        run(cargo.args(["--package", "fuzz", "--features", "libfuzzer", "--release"]))
+        // Some optimisation, for speed; and the dev profile's checks of overflows and assertions.
+        cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+        run(cargo.args(["--package", "fuzz", "--features", "libfuzzer"]))
     })?;
-    let program = built.join(TARGET).join("release/fuzz");
+    let program = built.join(TARGET).join("debug/fuzz");
     for name in chosen {
         step(&format!("fuzz {name}"), || {
             let corpus = directory(built.join("corpus").join(name))?;
