@@ -20,6 +20,7 @@ mod signals;
 mod status;
 mod throwaway;
 mod token;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -327,6 +327,18 @@ const CONNECTORS: &[Key] = &[
         Default::Toml("false"),
         "Load only connectors whose sha256 is in their settings.",
     ),
+    key(
+        "trusted_keys",
+        Kind::Keys,
+        Default::Toml("[]"),
+        "Minisign public keys, as in minisign.pub. A connector's signature by one of them, NAME.so.minisig beside NAME.so, must fit it.",
+    ),
+    key(
+        "require_signed",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Load only connectors that are signed by one of connectors.trusted_keys.",
+    ),
 ];
 
 const SETTINGS: &[Key] = &[

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::value::de;
-use crate::domain::{AppId, Scopes, Sha256};
+use crate::domain::{AppId, Scopes, Sha256, TrustedKey};
 
 /// All of `agent.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -158,6 +158,10 @@ pub struct Connectors {
     pub trusted_owners: Vec<String>,
     /// Whether only libraries with a `sha256` pin are loaded.
     pub require_pinned: bool,
+    /// Minisign public keys whose signatures count.
+    pub trusted_keys: Vec<TrustedKey>,
+    /// Whether only libraries with a signature by one of them are loaded.
+    pub require_signed: bool,
     /// `[connectors.settings.APP_ID]`
     #[serde(default)]
     pub settings: BTreeMap<AppId, ConnectorSettings>,

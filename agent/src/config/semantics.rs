@@ -226,6 +226,13 @@ impl Check<'_> {
         if connectors.isolation == Isolation::InProcess {
             self.error("connectors.isolation", IN_PROCESS, IN_PROCESS_HELP);
         }
+        if connectors.require_signed && connectors.trusted_keys.is_empty() {
+            self.error(
+                "connectors.require_signed",
+                "is on, but connectors.trusted_keys names no key: every connector would be refused",
+                "add the line that begins with RW of your minisign.pub to connectors.trusted_keys",
+            );
+        }
         for name in &connectors.trusted_owners {
             if matches!(crate::os::resolve_owner(name), Ok(None)) {
                 self.warning(

@@ -45,6 +45,8 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use settings::{pinned, pinned_by_anyone};
+
 pub use listing::{Detail, Listing, State, Transition};
 
 use driver::Surroundings;

@@ -22,7 +22,7 @@ use super::history::History;
 use super::listing::{Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
 use crate::os::sandbox::Confined;
 use crate::telemetry::metrics::Metrics;
@@ -116,6 +116,8 @@ pub(super) struct Status {
     pub(super) isolation: Isolation,
     pub(super) pid: Option<u32>,
     pub(super) confined: Option<Arc<Confined>>,
+    pub(super) signed_by: Option<KeyId>,
+    pub(super) pinned: bool,
 }
 
 impl Shared {
@@ -174,6 +176,8 @@ impl Entry {
             isolation,
             pid: None,
             confined: None,
+            signed_by: None,
+            pinned: false,
         };
         let route = Route::Down {
             state: State::Discovered,
@@ -239,6 +243,8 @@ impl Entry {
             pid: status.pid,
             isolation_level: status.confined.as_ref().map(|confined| confined.level),
             sandbox: status.confined.as_deref().cloned(),
+            signed_by: status.signed_by,
+            pinned: status.pinned,
         }
     }
 }

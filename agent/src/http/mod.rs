@@ -18,11 +18,11 @@ pub(crate) mod dispatch;
 pub(crate) mod envelope;
 mod frame;
 mod gzip;
-mod headers;
+pub(crate) mod headers;
 mod invoke;
 pub(crate) mod listener;
 mod openapi;
-mod peek;
+pub(crate) mod peek;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -222,6 +222,8 @@ fn config(dir: &Path) -> Config {
             rescan_interval: Duration::from_secs(5),
             trusted_owners: Vec::new(),
             require_pinned: false,
+            trusted_keys: Vec::new(),
+            require_signed: false,
             settings: BTreeMap::new(),
             tenants: BTreeMap::new(),
         },

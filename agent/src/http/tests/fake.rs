@@ -139,6 +139,8 @@ impl Backend for Fake {
             pid: None,
             isolation_level: None,
             sandbox: None,
+            signed_by: None,
+            pinned: false,
         };
         vec![
             listing("broken file", State::Refused),
@@ -223,6 +225,8 @@ fn connectors(dir: &Path) -> Connectors {
         rescan_interval: Duration::from_secs(10),
         trusted_owners: Vec::new(),
         require_pinned: false,
+        trusted_keys: Vec::new(),
+        require_signed: false,
         settings: BTreeMap::new(),
         tenants: BTreeMap::new(),
     }

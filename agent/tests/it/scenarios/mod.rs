@@ -4,3 +4,4 @@ mod access;
 mod calls;
 mod credentials;
 mod files;
+mod trust;
