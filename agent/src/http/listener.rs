@@ -51,6 +51,7 @@ impl Listener {
                 Ok((stream, address)) => {
                     let peer = Peer {
                         address: Some(address.ip()),
+                        certificate: None,
                     };
                     let open = Open::new(&self.metrics);
                     let (tls, router, close) = (self.tls.clone(), self.router.clone(), close.clone());
@@ -80,7 +81,7 @@ async fn one(
     stream: TcpStream,
     tls: Option<Arc<ServerTls>>,
     router: Router,
-    peer: Peer,
+    mut peer: Peer,
     close: CancellationToken,
 ) {
     // Without it, small answers wait for acknowledgements (Nagle).
@@ -88,7 +89,8 @@ async fn one(
     let Some(tls) = tls else {
         return connection::serve(stream, Protocol::Http1, router, peer, close).await;
     };
-    let acceptor = TlsAcceptor::from(tls.server_config());
+    let handshake = tls.handshake();
+    let acceptor = TlsAcceptor::from(handshake.server_config());
     let shaken = match close
         .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream)))
         .await
@@ -99,12 +101,29 @@ async fn one(
     };
     match shaken {
         Ok(stream) => {
+            peer.certificate = handshake.client_certificate(stream.get_ref().1).map(Arc::new);
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             connection::serve(stream, protocol, router, peer, close).await;
         }
+        Err(error) if about_certificate(&error) => {
+            tracing::warn!(peer = ?peer.address, %error, "a TLS handshake failed: the client certificate is not accepted");
+        }
         Err(error) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),
     }
+}
+
+/// Whether the peer's certificate is what stopped a handshake: the one failure that somebody will ask about.
+fn about_certificate(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|source| source.downcast_ref());
+    matches!(
+        error,
+        Some(
+            rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::InvalidCertRevocationList(_)
+        )
+    )
 }
 
 /// Counts a connection for as long as it is open.
