@@ -81,13 +81,6 @@ impl Check<'_> {
 
     fn sizes(&mut self) {
         let dispatch = &self.config.dispatch;
-        if dispatch.max_in_flight_per_caller > dispatch.max_in_flight {
-            self.warning(
-                "dispatch.max_in_flight_per_caller",
-                "is more than dispatch.max_in_flight, so that one caller can take everybody's place",
-                "lower the first or raise the second",
-            );
-        }
         if dispatch.max_body_bytes > dispatch.max_buffered_bytes {
             self.error(
                 "dispatch.max_body_bytes",

@@ -2,5 +2,7 @@
 
 mod access;
 mod calls;
+mod client_certs;
 mod credentials;
+mod fairness;
 mod files;
