@@ -1,4 +1,4 @@
-//! `cert show` and `cert renew`.
+//! `cert show` and `cert renew`; `cert client` is in [`super::client_cert`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
             renew(&config)?;
             show(&config, output)?;
         }
+        CertCommand::Client(args) => super::client_cert::run(&config, &args)?,
     }
     Ok(Exit::Ok)
 }

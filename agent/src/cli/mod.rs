@@ -8,6 +8,7 @@ mod args;
 mod call;
 mod cert;
 mod check;
+mod client_cert;
 mod connector;
 mod dev;
 mod exit;

@@ -28,6 +28,7 @@ mod about;
 mod artifact;
 mod call;
 mod driver;
+mod fair;
 mod fleet;
 mod history;
 mod intake;

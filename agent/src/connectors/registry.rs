@@ -11,13 +11,14 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::about::About;
 use super::artifact::Artifact;
+use super::fair::FairSlots;
 use super::history::History;
 use super::listing::{Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
@@ -26,9 +27,6 @@ use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
 use crate::os::sandbox::Confined;
 use crate::telemetry::metrics::Metrics;
-
-/// Calls that may wait for a slot, for every slot.
-const QUEUE_FACTOR: u32 = 4;
 
 /// Everything shared.
 pub(super) struct Shared {
@@ -62,8 +60,6 @@ pub(super) struct Entry {
     pub(super) timeout_ms: AtomicU64,
     /// Calls that a host has.
     pub(super) in_flight: AtomicU32,
-    /// Calls that wait for a slot.
-    pub(super) queued: AtomicU32,
     pub(super) history: Mutex<History>,
 }
 
@@ -91,9 +87,8 @@ pub(super) struct Live {
     pub(super) log: Masks,
     /// What of its walls is in force.
     pub(super) confined: Arc<Confined>,
-    /// One permit for each call that may run. Closed when the route has moved on.
-    pub(super) slots: Arc<Semaphore>,
-    pub(super) capacity: u32,
+    /// One for each call that may run. Closed when the route has moved on.
+    pub(super) slots: Arc<FairSlots>,
     /// Cancelled when the route has moved on.
     pub(super) retired: CancellationToken,
     /// It has answered a call.
@@ -192,7 +187,6 @@ impl Entry {
             finished: AtomicBool::new(false),
             timeout_ms: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
-            queued: AtomicU32::new(0),
             history: Mutex::new(history),
         };
         entry.set_timeout(timeout);
@@ -246,12 +240,5 @@ impl Entry {
             signed_by: status.signed_by,
             pinned: status.pinned,
         }
-    }
-}
-
-impl Live {
-    /// How many calls may wait.
-    pub(super) fn queue_limit(&self) -> u32 {
-        self.capacity.saturating_mul(QUEUE_FACTOR)
     }
 }

@@ -68,7 +68,10 @@ impl ControlServer {
             };
             match accepted {
                 Ok(io) => {
-                    let peer = Peer { address: None };
+                    let peer = Peer {
+                        address: None,
+                        certificate: None,
+                    };
                     connections.spawn(connection::serve(
                         io,
                         Protocol::Http1,

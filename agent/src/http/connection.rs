@@ -294,7 +294,10 @@ mod tests {
 
     fn served(protocol: Protocol, router: Router) -> (tokio::io::DuplexStream, AbortOnDropHandle<()>) {
         let (ours, theirs) = duplex(1024);
-        let peer = Peer { address: None };
+        let peer = Peer {
+            address: None,
+            certificate: None,
+        };
         let task = tokio::spawn(serve(theirs, protocol, router, peer, CancellationToken::new()));
         (ours, AbortOnDropHandle::new(task))
     }

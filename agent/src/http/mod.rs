@@ -13,6 +13,7 @@
 pub(crate) mod admin;
 pub(crate) mod backend;
 mod body;
+mod callers;
 pub(crate) mod connection;
 pub(crate) mod dispatch;
 pub(crate) mod envelope;

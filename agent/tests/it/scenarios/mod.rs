@@ -2,6 +2,8 @@
 
 mod access;
 mod calls;
+mod client_certs;
 mod credentials;
+mod fairness;
 mod files;
 mod trust;
