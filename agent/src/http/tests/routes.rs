@@ -103,6 +103,19 @@ async fn credentials_come_first() {
 }
 
 #[tokio::test]
+async fn headers_are_bounded_whoever_sends_them() {
+    let stage = stage();
+    for token in ["all", "wrong"] {
+        let request = stage
+            .request(token, "POST", LIST)
+            .header("x-filler", "a".repeat(33 << 10))
+            .body(Body::from("{}"))
+            .unwrap();
+        assert_eq!(stage.send(request).await.status.as_u16(), 431, "{token}");
+    }
+}
+
+#[tokio::test]
 async fn scopes_decide_before_the_body_is_read() {
     let stage = stage();
     assert_eq!(stage.post("read", LIST, "{}").await.status, 200);
