@@ -105,13 +105,13 @@ async fn credentials_come_first() {
 #[tokio::test]
 async fn headers_are_bounded_whoever_sends_them() {
     let stage = stage();
-    for token in ["all", "wrong"] {
-        let request = stage
-            .request(token, "POST", LIST)
-            .header("x-filler", "a".repeat(33 << 10))
-            .body(Body::from("{}"))
-            .unwrap();
-        assert_eq!(stage.send(request).await.status.as_u16(), 431, "{token}");
+    let filler = "a".repeat(33 << 10);
+    let known = stage.request("all", "POST", LIST);
+    let unknown = Request::builder().method("POST").uri(LIST);
+    for request in [known, unknown] {
+        let request = request.header("x-filler", &filler);
+        let got = stage.send(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(got.status.as_u16(), 431);
     }
 }
 
