@@ -222,7 +222,8 @@ pub(super) struct CallArgs {
     /// Load this library in a throw-away host instead of asking an agent
     #[arg(long, value_name = "CONNECTOR", conflicts_with = "url")]
     pub(super) file: Option<PathBuf>,
-    /// The request [default: {}]
+    /// The request [default: {}]; one with credentials belongs into --json-file, for everybody on this machine can read
+    /// command lines
     #[arg(long, value_name = "STR", conflicts_with = "json_file")]
     pub(super) json: Option<String>,
     /// A file with the request; - is standard input

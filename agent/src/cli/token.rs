@@ -136,9 +136,9 @@ fn table(rows: &[Value]) -> String {
                 text(&row["id"]),
                 text(&row["name"]),
                 scopes.join(" "),
-                text(&row["created_at"]),
-                text(&row["expires_at"]),
-                text(&row["last_used_at"]),
+                output::moment(&text(&row["created_at"])),
+                output::moment(&text(&row["expires_at"])),
+                output::moment(&text(&row["last_used_at"])),
             ]
         })
         .collect();

@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tokio::time::Instant;
 
+use super::connection::MAX_HEADER_BYTES;
 use super::dispatch::Dispatch;
 use super::envelope::{ErrorCode, Problem};
 use super::{body, headers};
@@ -182,6 +183,13 @@ async fn admit(
     headers: &HeaderMap,
     peer: &Peer,
 ) -> Result<(), Problem> {
+    // hyper bounds what it buffers, and so refuses only what comes in more than one part.
+    if headers::len(headers) > MAX_HEADER_BYTES {
+        return Err(Problem::bad_request(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("the headers have more than {MAX_HEADER_BYTES} bytes"),
+        ));
+    }
     if dispatch.draining.is_cancelled() {
         return Err(Problem::draining());
     }
