@@ -40,6 +40,14 @@ pub(crate) fn compilers() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `openssl`: the tests' hostile TLS peer.
+pub(crate) fn openssl() -> anyhow::Result<()> {
+    if succeeds(Command::new("openssl").arg("version")) {
+        return Ok(());
+    }
+    install(&["openssl"])
+}
+
 /// Whether a program can be run.
 pub(crate) fn exists(program: &str) -> bool {
     succeeds(Command::new(program).arg("--version"))

@@ -9,6 +9,7 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     step("what the tests need", || {
         need::rust_components()?;
         need::compilers()?;
+        need::openssl()?;
         if windows::possible() {
             need::windows_toolchain().map(drop)
         } else {
@@ -53,6 +54,7 @@ fn tests(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         cargo.args(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]);
         // Tests talk to servers of their own on this machine, whatever proxy leads elsewhere.
         cargo.env("NO_PROXY", "127.0.0.1,localhost");
+        cargo.env("LUMOS_TEST_LIBRARIES", workspace.built(""));
         if full {
             cargo.args(["--", "--include-ignored"]);
         }

@@ -18,7 +18,9 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo, which knows `CARGO_TARGET_DIR` and its configuration files.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        // `cargo run` says where it found this package, which may be another copy than the one that was compiled.
+        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = Path::new(&package).join("../Cargo.toml");
         let output = Command::new(cargo())
             .args([
                 "metadata",

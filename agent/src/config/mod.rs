@@ -12,6 +12,7 @@ pub(crate) mod check;
 mod environment;
 mod file;
 mod keys;
+mod kind;
 mod load;
 pub mod model;
 pub(crate) mod paths;

@@ -226,6 +226,15 @@ impl Check<'_> {
         if connectors.isolation == Isolation::InProcess {
             self.error("connectors.isolation", IN_PROCESS, IN_PROCESS_HELP);
         }
+        for name in &connectors.trusted_owners {
+            if matches!(crate::os::resolve_owner(name), Ok(None)) {
+                self.warning(
+                    "connectors.trusted_owners",
+                    format!("names `{name}`, who is no user of this machine"),
+                    "correct the name, or give the user's number (SID on Windows)",
+                );
+            }
+        }
         for (app_id, settings) in &connectors.settings {
             let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
             if settings.isolation == Some(Isolation::InProcess) {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -10,7 +11,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use url::{Host, Url};
+
+/// How long a connection may take to come about. Calls themselves may take as long as the agent lets them.
+const CONNECT: Duration = Duration::from_secs(10);
 
 use super::cookie;
 
@@ -81,8 +85,9 @@ impl Client {
     /// # Errors
     /// If `ca` can't be read or holds no certificate.
     pub fn remote(base: &Url, token: SecretString, ca: Option<&Path>) -> Result<Self, ClientError> {
-        let mut builder =
-            reqwest::Client::builder().user_agent(concat!("lumos-agent/", env!("CARGO_PKG_VERSION")));
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("lumos-agent/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = ca {
             let wrong = |reason: String| ClientError::Authority {
                 path: path.to_owned(),
@@ -95,6 +100,10 @@ impl Client {
                 return Err(wrong("it holds no certificate".into()));
             }
             builder = builder.tls_certs_only(authorities);
+        }
+        if is_loopback(base) {
+            // What stays on this machine is no proxy's business.
+            builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| ClientError::Unreachable {
             address: base.to_string(),
@@ -214,6 +223,15 @@ async fn remote(
     Ok(Reply { status, body })
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 /// An error and what is behind it, which HTTP libraries hide.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -235,7 +253,6 @@ async fn connect(address: &Path) -> io::Result<tokio::net::UnixStream> {
 
 #[cfg(windows)]
 async fn connect(address: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
-    use std::time::Duration;
     use tokio::net::windows::named_pipe::ClientOptions;
     /// All instances of the pipe are taken for the moment.
     const ERROR_PIPE_BUSY: i32 = 231;

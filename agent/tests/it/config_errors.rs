@@ -43,6 +43,12 @@ fn a_valid_configuration_passes() {
 }
 
 #[test]
+fn a_warning_lets_it_pass() {
+    let home = home("connectors.trusted_owners = [\"nobody-of-that-name\"]\n");
+    insta::assert_snapshot!(home.transcript(&home.run(&["check-config"])));
+}
+
+#[test]
 fn no_file() {
     let home = Home::new();
     fs::remove_file(home.file("agent.toml")).unwrap();

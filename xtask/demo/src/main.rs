@@ -102,11 +102,15 @@ async fn show(arguments: &Arguments, agent: &mut Agent, mock_app: &MockApp) -> a
     tour::take(agent, mock_app, arguments.connectors.len()).await
 }
 
+/// What the agent said last, but for the requests that it answered.
 fn show_end_of_log(directory: &Path) {
     let Ok(log) = std::fs::read_to_string(agent::log_file(directory)) else {
         return;
     };
-    let lines: Vec<&str> = log.lines().collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.contains(" INFO request "))
+        .collect();
     eprintln!("\nThe agent's last words:");
     for line in &lines[lines.len().saturating_sub(25)..] {
         eprintln!("  {line}");

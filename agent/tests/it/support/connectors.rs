@@ -15,17 +15,27 @@ pub(crate) fn mockapp() -> PathBuf {
     BUILT.get_or_init(|| rust("mockapp", "libmockapp.so")).clone()
 }
 
-/// Builds a connector of this workspace. Free where `cargo xtask test` has built it before.
+/// A connector of this workspace: the one that `cargo xtask test` built and names the directory of, else built here.
 fn rust(package: &str, file: &str) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            package,
-            "--message-format",
-            "short",
-        ])
+    if let Some(built) = std::env::var_os("LUMOS_TEST_LIBRARIES") {
+        return PathBuf::from(built).join(file);
+    }
+    let mut cargo = Command::new(env!("CARGO"));
+    // Variables of the running `cargo test` would make the build scripts of dependencies run again.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_"))
+    {
+        cargo.env_remove(name);
+    }
+    for name in [
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_CRATE_NAME",
+        "CARGO_PRIMARY_PACKAGE",
+    ] {
+        cargo.env_remove(name);
+    }
+    let output = cargo
+        .args(["build", "--quiet", "--package", package])
         .current_dir(workspace())
         .output()
         .unwrap();

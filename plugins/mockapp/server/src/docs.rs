@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::openapi::{Answer, Kind, OPERATIONS, Operation, Parameter, Place};
+use crate::operations::{Answer, Kind, OPERATIONS, Operation, Parameter, Place};
 
 /// Everything of the page that does not come from the operations.
 const TEMPLATE: &str = include_str!("docs.html");
@@ -41,7 +41,7 @@ fn section(out: &mut String, operation: &Operation) {
         format!("{method}-{id}")
     };
     let key = if operation.needs_token {
-        " <span title=\"needs a token\">&#128273;</span>"
+        " <span class=\"key\" title=\"needs a token\">token</span>"
     } else {
         ""
     };

@@ -20,6 +20,7 @@ mod auth;
 mod data;
 mod docs;
 mod openapi;
+mod operations;
 mod params;
 mod reply;
 mod routes;

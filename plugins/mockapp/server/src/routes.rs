@@ -1,4 +1,4 @@
-//! The API's routes. Each handler is one operation of [`crate::openapi::OPERATIONS`].
+//! The API's routes. Each handler is one operation of [`crate::operations::OPERATIONS`].
 
 use axum::Router;
 use axum::body::Bytes;
