@@ -112,14 +112,23 @@ async fn the_control_socket_is_private_and_tells_the_status() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let shutdown = CancellationToken::new();
-    let client = async {
+    let cookie = fs::read_to_string(state_dir.join("control.cookie")).unwrap();
+    let ask = async |cookie: &str| {
         let mut stream = tokio::net::UnixStream::connect(control::endpoint(&state_dir))
             .await
             .unwrap();
-        let ask = "GET /control/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let ask = format!(
+            "GET /control/status HTTP/1.1\r\nhost: x\r\nx-lumos-control: {cookie}\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(ask.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    let client = async {
+        let text = ask("0").await;
+        assert!(text.starts_with("HTTP/1.1 403 "), "{text}");
+        let text = ask(&cookie).await;
         let status: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
         assert_eq!(status["state"], "running");
         assert_eq!(status["pid"], std::process::id());

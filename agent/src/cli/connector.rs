@@ -141,6 +141,7 @@ fn detail_text(detail: &Detail) -> String {
     line("file", listing.file.clone());
     line("sha256", listing.sha256.map(|digest| digest.to_string()));
     line("pid", listing.pid.map(|pid| pid.to_string()));
+    line("isolation", isolation(listing));
     line("in flight", Some(listing.in_flight.to_string()));
     line("last error", listing.last_error.clone());
     line("capabilities", Some(listing.capabilities.join(", ")));
@@ -160,6 +161,17 @@ fn detail_text(detail: &Detail) -> String {
     lines.push(String::new());
     lines.push(output::table(&["AT", "GENERATION", "STATE", "REASON"], &rows));
     lines.join("\n")
+}
+
+/// How far it is walled off, and why not further; nothing while no host serves.
+pub(super) fn isolation(listing: &Listing) -> Option<String> {
+    let level = listing.isolation_level?;
+    let notes = listing.sandbox.iter().flat_map(|sandbox| &sandbox.notes);
+    let notes: Vec<&str> = notes.map(String::as_str).collect();
+    Some(match notes.as_slice() {
+        [] => level.to_string(),
+        notes => format!("{level}: {}", notes.join("; ")),
+    })
 }
 
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {

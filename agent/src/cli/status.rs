@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Context, StatusArgs};
 use super::exit::{Exit, Failure};
 use super::{connector, output, remote};
+use crate::os::sandbox::Level;
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
     let client = remote::client(context, &args.remote)?;
@@ -44,9 +45,21 @@ fn table(status: &Value) -> String {
             output::printable(end)
         ));
     }
-    lines.push(String::new());
     let connectors: Vec<crate::connectors::Listing> =
         serde_json::from_value(status["connectors"].clone()).unwrap_or_default();
+    let open = connectors
+        .iter()
+        .filter(|listing| listing.isolation_level.is_some_and(|level| level < Level::Full));
+    for listing in open {
+        let how = connector::isolation(listing).unwrap_or_default();
+        lines.push(format!(
+            "{:20} {} {}",
+            "not fully isolated",
+            listing.app_id,
+            output::printable(&how)
+        ));
+    }
+    lines.push(String::new());
     lines.push(connector::table(&connectors));
     lines.join("\n")
 }

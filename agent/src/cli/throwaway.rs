@@ -12,13 +12,15 @@ use serde_json::{Value, value::RawValue};
 use super::exit::{Exit, Failure};
 use crate::config::model::LogLevel;
 use crate::domain::{Generation, Sha256};
-use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started};
+use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls};
+use crate::os::sandbox::Confinement;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
 
 /// Larger files are no connectors.
 const MAX_LIBRARY: u64 = 1 << 30;
 const MAX_ANSWER: u64 = 1 << 30;
+const MAX_OPEN_FILES: u32 = 1024;
 
 /// A connector's file, copied where nobody else can change it.
 pub(super) struct Copy {
@@ -27,6 +29,7 @@ pub(super) struct Copy {
     original: PathBuf,
     logs: ConnectorLogs,
     log_directory: PathBuf,
+    scratch: PathBuf,
     /// Its content's digest.
     pub(super) sha256: Sha256,
     /// Its content.
@@ -93,6 +96,7 @@ impl Copy {
             library,
             original: file.to_owned(),
             logs,
+            scratch: directory.path().join("scratch"),
             log_directory,
             sha256: Sha256::of(&content),
             content,
@@ -100,10 +104,19 @@ impl Copy {
         })
     }
 
+    /// As an agent puts them up by default: what does not work here will not work there.
+    fn walls(&self) -> Walls {
+        Walls {
+            scratch: self.scratch.clone(),
+            confinement: Some(Confinement::default()),
+            max_open_files: MAX_OPEN_FILES,
+        }
+    }
+
     /// Reads its manifest.
     pub(super) async fn manifest(&self) -> Result<Manifest, Failure> {
         self.launcher
-            .inspect(&self.library)
+            .inspect(&self.library, self.walls())
             .await
             .map_err(|error| self.unfit(&error))
     }
@@ -119,6 +132,7 @@ impl Copy {
             max_in_flight: 1,
             max_response_bytes: MAX_ANSWER,
             memory_limit: None,
+            walls: self.walls(),
             log: self.logs.of(&manifest.app_id, Generation(1)),
         };
         let started = self.launcher.start(spec).await;

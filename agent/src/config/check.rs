@@ -31,7 +31,7 @@ pub(super) fn check(kind: Kind, value: &Spanned<DeValue<'_>>) -> Vec<Fault> {
         Kind::Address => text(kind, value, |text| value::address(text).is_some()),
         Kind::Choice(words) => choice(kind, value, words, |text| words.contains(&text)),
         Kind::Level => choice(kind, value, LEVELS, |text| value::level(text).is_some()),
-        Kind::Texts => list(kind, value, |text| (!text.is_empty()).then_some(()).ok_or(None)),
+        Kind::Texts | Kind::Paths => list(kind, value, |text| (!text.is_empty()).then_some(()).ok_or(None)),
         Kind::Digests => list(kind, value, |text| {
             text.parse::<Sha256>()
                 .map(drop)
@@ -88,7 +88,9 @@ fn remedy_for_type(kind: Kind, value: &DeValue<'_>) -> String {
         {
             format!("write it without quotation marks: {text}")
         }
-        (Kind::Texts | Kind::Digests, DeValue::String(text)) => format!("put it into a list: [\"{text}\"]"),
+        (Kind::Texts | Kind::Paths | Kind::Digests, DeValue::String(text)) => {
+            format!("put it into a list: [\"{text}\"]")
+        }
         (Kind::Text | Kind::Path | Kind::Choice(_), DeValue::Integer(number)) => {
             format!("put it between quotation marks: \"{}\"", number.as_str())
         }

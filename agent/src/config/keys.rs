@@ -102,6 +102,11 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: SETTINGS,
     },
     Section {
+        path: &["connectors", "settings", "*", "sandbox"],
+        doc: "What the host of that connector may reach besides the network. Every key but `enabled` widens it.",
+        keys: SANDBOX,
+    },
+    Section {
         path: &["connectors", "tenants", "*", "*"],
         doc: "One tenant of a connector, for what the agent does on its own.",
         keys: TENANT,
@@ -314,6 +319,15 @@ const CONNECTORS: &[Key] = &[
         "The same for a host that has had no call yet.",
     ),
     key(
+        "max_open_files",
+        Kind::Count {
+            min: 32,
+            max: 1_048_576,
+        },
+        Default::Toml("1024"),
+        "Files and connections that a connector's host may have open at the same time.",
+    ),
+    key(
         "rescan_interval",
         Kind::Duration { min: 1, max: DAY },
         Default::Toml("\"10s\""),
@@ -365,6 +379,15 @@ const SETTINGS: &[Key] = &[
         "Overrides connectors.memory_limit.",
     ),
     key(
+        "max_open_files",
+        Kind::Count {
+            min: 32,
+            max: 1_048_576,
+        },
+        Default::None("4096"),
+        "Overrides connectors.max_open_files.",
+    ),
+    key(
         "environment",
         Kind::Variables,
         Default::None("{ HTTPS_PROXY = \"http://proxy.example.com:3128\" }"),
@@ -381,6 +404,51 @@ const SETTINGS: &[Key] = &[
         Kind::Digests,
         Default::Toml("[]"),
         "Only files of these contents are loaded. `sha256sum FILE` prints it.",
+    ),
+];
+
+const SANDBOX: &[Key] = &[
+    key(
+        "enabled",
+        Kind::Boolean,
+        Default::Toml("true"),
+        "Switched off, the connector can reach all that the agent can: keys, tokens and other connectors.",
+    ),
+    key(
+        "read",
+        Kind::Paths,
+        Default::None("[\"/srv/mockapp\"]"),
+        "Files and directories to read, besides the system's programs, libraries and certificates. What belongs to the agent stays closed.",
+    ),
+    key(
+        "write",
+        Kind::Paths,
+        Default::None("[\"/srv/mockapp/out\"]"),
+        "Files and directories to read and write. Each host has a directory of its own for temporary files besides.",
+    ),
+    key(
+        "execute",
+        Kind::Paths,
+        Default::None("[\"/opt/mockapp/bin\"]"),
+        "Programs, or directories of them, to read and run.",
+    ),
+    key(
+        "unix_sockets",
+        Kind::Paths,
+        Default::None("[\"/run/mockapp.sock\"]"),
+        "Unix sockets to connect to. Before Linux 7.1 the kernel cannot tell them apart: naming one opens all.",
+    ),
+    key(
+        "listen",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Whether it may listen on TCP ports.",
+    ),
+    key(
+        "file_modes",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Whether it may change modes, owners and times of files by path, those of the agent's files included.",
     ),
 ];
 

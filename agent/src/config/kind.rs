@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Level,
     /// A list of texts.
     Texts,
+    /// A list of files and directories.
+    Paths,
     /// A list of SHA-256 digests.
     Digests,
     /// A table from a name to a list of scopes.
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Choice(words) => one_of(words),
             Kind::Level => one_of(LEVELS),
             Kind::Texts => "a list of texts, such as [\"a\", \"b\"]".into(),
+            Kind::Paths => "a list of paths, such as [\"/srv/data\"]".into(),
             Kind::Digests => "a list of SHA-256 digests of 64 hexadecimal digits each".into(),
             Kind::Scopes => "a table such as { \"lumos.example.com\" = [\"mockapp:read\"] }".into(),
             Kind::Variables => "a table of texts, such as { NAME = \"value\" }".into(),

@@ -203,6 +203,16 @@ impl Loader {
         tenants
             .filter_map(|tenant| tenant.credentials_file.as_mut())
             .for_each(absolute);
+        for settings in config.connectors.settings.values_mut() {
+            let sandbox = &mut settings.sandbox;
+            let lists = [
+                &mut sandbox.read,
+                &mut sandbox.write,
+                &mut sandbox.execute,
+                &mut sandbox.unix_sockets,
+            ];
+            lists.into_iter().flatten().for_each(absolute);
+        }
         config.file = self.file.clone();
         config
     }

@@ -165,6 +165,8 @@ pub struct Connectors {
     /// Default memory limit of a host that has had no call yet, in bytes.
     #[serde(deserialize_with = "de::some_size", default)]
     pub idle_memory_limit: Option<u64>,
+    /// Default of `settings.*.max_open_files`.
+    pub max_open_files: u32,
     /// How often the directory is listed even if no event came.
     #[serde(deserialize_with = "de::duration")]
     pub rescan_interval: Duration,
@@ -206,12 +208,50 @@ pub struct ConnectorSettings {
     /// Resident bytes above which its host is ended.
     #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
+    /// Files that its host may have open at the same time.
+    pub max_open_files: Option<u32>,
     /// Variables that its host gets besides the allow-list.
     pub environment: BTreeMap<String, String>,
     /// Hosts processes to run; 1 for now.
     pub hosts: u32,
     /// Contents that may be loaded, if any are named.
     pub sha256: Vec<Sha256>,
+    /// `[connectors.settings.APP_ID.sandbox]`
+    pub sandbox: Sandbox,
+}
+
+/// `[connectors.settings.APP_ID.sandbox]`: what its host may reach besides the network.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Sandbox {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Files and directories to read.
+    pub read: Vec<PathBuf>,
+    /// Files and directories to read and write.
+    pub write: Vec<PathBuf>,
+    /// Programs, or directories of them, to read and run.
+    pub execute: Vec<PathBuf>,
+    /// Unix sockets to connect to.
+    pub unix_sockets: Vec<PathBuf>,
+    /// Whether it may listen on TCP ports.
+    pub listen: bool,
+    /// Whether it may change modes, owners and times of files by path.
+    pub file_modes: bool,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Sandbox {
+            enabled: true,
+            read: Vec::new(),
+            write: Vec::new(),
+            execute: Vec::new(),
+            unix_sockets: Vec::new(),
+            listen: false,
+            file_modes: false,
+        }
+    }
 }
 
 impl Default for ConnectorSettings {
@@ -222,9 +262,11 @@ impl Default for ConnectorSettings {
             max_in_flight: None,
             timeout: None,
             memory_limit: None,
+            max_open_files: None,
             environment: BTreeMap::new(),
             hosts: 1,
             sha256: Vec::new(),
+            sandbox: Sandbox::default(),
         }
     }
 }

@@ -87,7 +87,7 @@ fn form(kind: Kind) -> Value {
         }
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Level => json!({ "enum": LEVELS }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Texts | Kind::Paths => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Digests => {
             json!({ "type": "array", "items": { "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" } })
         }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::certificate::{self, Finding};
 use super::client_certificates;
 use super::load::{Loaded, Provenance};
-use super::model::{Config, Events, Isolation};
+use super::model::{Config, Events, Isolation, Sandbox};
 use super::report::{Problem, Severity};
 
 /// Everything that stands against running with `loaded`; warnings among it. `now` decides about certificates.
@@ -230,10 +230,13 @@ impl Check<'_> {
         for (app_id, settings) in &connectors.settings {
             let key = |name: &str| format!("connectors.settings.{app_id}.{name}");
             if settings.isolation == Some(Isolation::InProcess) {
-                let limited = settings.memory_limit.is_some() || !settings.environment.is_empty();
+                let limited = settings.memory_limit.is_some()
+                    || settings.max_open_files.is_some()
+                    || !settings.environment.is_empty()
+                    || settings.sandbox != Sandbox::default();
                 let (message, help) = if limited {
                     (
-                        "is \"in-process\", which can't go together with memory_limit or environment: those need a process of their own",
+                        "is \"in-process\", which can't go together with memory_limit, max_open_files, environment or sandbox: those need a process of their own",
                         "write isolation = \"process\"",
                     )
                 } else {
@@ -249,6 +252,13 @@ impl Check<'_> {
                     &key("timeout"),
                     "is more than dispatch.timeout, which ends calls before",
                     "lower the first or raise the second",
+                );
+            }
+            if !settings.sandbox.enabled {
+                self.warning(
+                    &key("sandbox.enabled"),
+                    "is false: the connector can reach all that the agent can, keys and tokens included",
+                    "delete the line, and open what the connector needs with read, write or execute",
                 );
             }
             if connectors.require_pinned && settings.enabled && settings.sha256.is_empty() {

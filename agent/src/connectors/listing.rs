@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, Sha256};
+use crate::os::sandbox::{Confined, Level};
 
 /// The state of a connector, or of a file that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +62,12 @@ pub struct Listing {
     pub isolation: Option<Isolation>,
     /// Process id of the host in service.
     pub pid: Option<u32>,
+    /// How far the host in service is walled off.
+    #[serde(default)]
+    pub isolation_level: Option<Level>,
+    /// What of its walls is in force, and why not more.
+    #[serde(default)]
+    pub sandbox: Option<Confined>,
 }
 
 /// One step in the life of a generation.
@@ -104,5 +111,7 @@ pub(super) fn removed(app_id: &AppId, last: &Transition) -> Listing {
         file: None,
         isolation: None,
         pid: None,
+        isolation_level: None,
+        sandbox: None,
     }
 }

@@ -40,6 +40,7 @@ mod registry;
 mod settings;
 mod starter;
 mod store;
+mod walls;
 mod watch;
 
 #[cfg(test)]
@@ -92,10 +93,11 @@ impl Connectors {
         let now = Arc::clone(&config.borrow());
         let state_dir = now.agent.state_dir.clone();
         let histories = state_dir.join("history");
-        let (dir, made) = (state_dir.clone(), histories.clone());
+        let (dir, made, scratch) = (state_dir.clone(), histories.clone(), walls::scratch(&now));
         let store = tokio::task::spawn_blocking(move || {
             crate::os::create_private_dir(&dir)?;
             store::private_dir(&made)?;
+            walls::clean(&scratch);
             Store::open(&dir)
         });
         let store = store.await.map_err(std::io::Error::other)??;

@@ -2,7 +2,7 @@
 //!
 //! The fleet adds and removes entries, each connector's driver swaps its route; everyone else only loads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +25,7 @@ use super::starter::{AnyHost, Masks};
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, Sha256};
 use crate::hosting::Manifest;
+use crate::os::sandbox::Confined;
 use crate::telemetry::metrics::Metrics;
 
 /// Everything shared.
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     /// Every task of the connectors, so that the end of all can be awaited.
     pub(super) tasks: TaskTracker,
     pub(super) runtime: Handle,
+    /// Gaps in walls that were warned about.
+    pub(super) told_gaps: Mutex<HashSet<String>>,
     /// Some driver's status has changed.
     pub(super) changed: Notify,
 }
@@ -82,6 +85,8 @@ pub(super) struct Live {
     pub(super) info: Bytes,
     pub(super) about: About,
     pub(super) log: Masks,
+    /// What of its walls is in force.
+    pub(super) confined: Arc<Confined>,
     /// One for each call that may run. Closed when the route has moved on.
     pub(super) slots: Arc<FairSlots>,
     /// Cancelled when the route has moved on.
@@ -105,6 +110,7 @@ pub(super) struct Status {
     pub(super) file: Option<String>,
     pub(super) isolation: Isolation,
     pub(super) pid: Option<u32>,
+    pub(super) confined: Option<Arc<Confined>>,
 }
 
 impl Shared {
@@ -119,6 +125,7 @@ impl Shared {
             metrics,
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
+            told_gaps: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -161,6 +168,7 @@ impl Entry {
             file: None,
             isolation,
             pid: None,
+            confined: None,
         };
         let route = Route::Down {
             state: State::Discovered,
@@ -223,6 +231,8 @@ impl Entry {
             file: status.file.clone(),
             isolation: Some(status.isolation),
             pid: status.pid,
+            isolation_level: status.confined.as_ref().map(|confined| confined.level),
+            sandbox: status.confined.as_deref().cloned(),
         }
     }
 }

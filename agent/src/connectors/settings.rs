@@ -1,11 +1,15 @@
 //! The settings of one connector after the defaults of `[connectors]` and `[dispatch]` were filled in.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::walls;
 use crate::config::Config;
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Sha256};
+use crate::domain::{AppId, Generation, Sha256};
+use crate::hosting::Walls;
+use crate::os::sandbox::Confinement;
 
 /// What holds for one connector.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +21,11 @@ pub(super) struct Effective {
     pub(super) timeout: Duration,
     pub(super) memory_limit: Option<u64>,
     pub(super) environment: BTreeMap<String, String>,
+    pub(super) max_open_files: u32,
+    /// None if its sandbox is switched off.
+    pub(super) confinement: Option<Confinement>,
+    /// Where hosts have their directories.
+    pub(super) scratch: PathBuf,
     pub(super) max_response_bytes: u64,
     pub(super) shutdown_grace: Duration,
 }
@@ -39,6 +48,9 @@ impl Effective {
             timeout: own.timeout.unwrap_or(config.dispatch.timeout),
             memory_limit: own.memory_limit.or(config.connectors.memory_limit),
             environment: own.environment,
+            max_open_files: own.max_open_files.unwrap_or(config.connectors.max_open_files),
+            confinement: walls::confinement(config, &own.sandbox),
+            scratch: walls::scratch(config),
             max_response_bytes: config.dispatch.max_response_bytes,
             shutdown_grace: config.agent.shutdown_grace,
         }
@@ -50,7 +62,20 @@ impl Effective {
             || self.max_in_flight != other.max_in_flight
             || self.memory_limit != other.memory_limit
             || self.environment != other.environment
+            || self.max_open_files != other.max_open_files
+            || self.confinement != other.confinement
             || self.max_response_bytes != other.max_response_bytes
+    }
+}
+
+impl Effective {
+    /// The walls of one generation's host.
+    pub(super) fn walls(&self, app_id: &AppId, generation: Generation) -> Walls {
+        Walls {
+            scratch: self.scratch.join(format!("{app_id}-{generation}")),
+            confinement: self.confinement.clone(),
+            max_open_files: self.max_open_files,
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use crate::call::Call;
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation};
 use crate::hosting::{
-    CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError,
+    CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError, Walls,
 };
+use crate::os::sandbox::Confined;
 use crate::telemetry::connector_log::{ConnectorLog, ConnectorLogs};
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub(super) struct Up {
     pub(super) host: AnyHost,
     pub(super) info: Bytes,
     pub(super) log: Masks,
+    pub(super) confined: Confined,
 }
 
 /// A running host.
@@ -75,11 +77,11 @@ impl Masks {
 }
 
 impl Starter {
-    pub(super) async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
+    pub(super) async fn inspect(&self, library: &Path, walls: Walls) -> Result<Manifest, StartError> {
         match self {
-            Starter::Real { launcher, .. } => launcher.inspect(library).await,
+            Starter::Real { launcher, .. } => launcher.inspect(library, walls).await,
             #[cfg(test)]
-            Starter::Fake(fake) => fake.inspect(library).await,
+            Starter::Fake(fake) => fake.inspect(library, walls).await,
         }
     }
 
@@ -99,6 +101,7 @@ impl Starter {
                     host: AnyHost::Real(started.host),
                     info: started.info,
                     log: Masks(Some(log)),
+                    confined: started.confined,
                 })
             }
             #[cfg(test)]
@@ -108,6 +111,7 @@ impl Starter {
                     host: AnyHost::Fake(host),
                     info,
                     log: Masks(None),
+                    confined: Confined::switched_off(),
                 })
             }
         }
@@ -116,6 +120,7 @@ impl Starter {
 
 fn spec(wanted: Wanted, log: ConnectorLog) -> HostSpec {
     let settings = &wanted.settings;
+    let walls = settings.walls(&wanted.app_id, wanted.generation);
     HostSpec {
         app_id: wanted.app_id,
         generation: wanted.generation,
@@ -125,6 +130,7 @@ fn spec(wanted: Wanted, log: ConnectorLog) -> HostSpec {
         max_in_flight: wanted.max_in_flight,
         max_response_bytes: settings.max_response_bytes,
         memory_limit: settings.memory_limit,
+        walls,
         log,
     }
 }
@@ -159,6 +165,14 @@ impl AnyHost {
             AnyHost::Real(host) => host.exited().await,
             #[cfg(test)]
             AnyHost::Fake(host) => host.exited().await,
+        }
+    }
+
+    pub(super) async fn outdated(&self) {
+        match self {
+            AnyHost::Real(host) => host.outdated().await,
+            #[cfg(test)]
+            AnyHost::Fake(_) => std::future::pending().await,
         }
     }
 

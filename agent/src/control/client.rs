@@ -16,10 +16,13 @@ use url::{Host, Url};
 /// How long a connection may take to come about. Calls themselves may take as long as the agent lets them.
 const CONNECT: Duration = Duration::from_secs(10);
 
+use super::cookie;
+
 /// A way to one agent.
 pub struct Client(Transport);
 
 enum Transport {
+    /// The state directory.
     Local(PathBuf),
     Remote {
         http: reqwest::Client,
@@ -73,7 +76,7 @@ impl Client {
     /// The agent on this machine whose state is in `state_dir`.
     #[must_use]
     pub fn local(state_dir: &Path) -> Self {
-        Client(Transport::Local(super::endpoint(state_dir)))
+        Client(Transport::Local(state_dir.to_owned()))
     }
 
     /// The agent at `base` (`https://HOST:8443/connectors`; the path may be left out), which accepts `token`. With `ca`,
@@ -136,7 +139,7 @@ impl Client {
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
         match &self.0 {
-            Transport::Local(address) => local(address, method, path, body).await,
+            Transport::Local(state_dir) => local(state_dir, method, path, body).await,
             Transport::Remote { http, base, token } => {
                 let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
                 remote(http, method, &url, body, token).await
@@ -145,13 +148,14 @@ impl Client {
     }
 }
 
-async fn local(address: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+async fn local(state_dir: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+    let address = super::endpoint(state_dir);
     let shown = address.display().to_string();
     let broken = |reason: String| ClientError::Broken {
         address: shown.clone(),
         reason,
     };
-    let stream = connect(address).await.map_err(|error| match error.kind() {
+    let stream = connect(&address).await.map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => ClientError::NotPermitted(shown.clone()),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Unreachable {
             address: shown.clone(),
@@ -165,10 +169,14 @@ async fn local(address: &Path, method: Method, path: &str, body: Bytes) -> Resul
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(chain(&error)))?;
+    // Without it the agent says what is missing.
+    let cookie = cookie::read(state_dir);
+    let cookie = cookie.as_ref().map_or("", |cookie| cookie.expose_secret());
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, "localhost")
+        .header(cookie::HEADER, cookie)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body))
         .map_err(|error| broken(error.to_string()))?;

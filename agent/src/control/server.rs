@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::cookie::Cookie;
 use crate::auth::Peer;
 use crate::http::connection::{self, Protocol};
 
@@ -38,6 +39,7 @@ pub fn endpoint(state_dir: &Path) -> PathBuf {
 /// The bound control socket.
 pub(crate) struct ControlServer {
     acceptor: platform::Acceptor,
+    cookie: Cookie,
 }
 
 impl ControlServer {
@@ -46,12 +48,15 @@ impl ControlServer {
     /// # Errors
     /// If the socket cannot be made.
     pub(crate) fn bind(state_dir: &Path) -> io::Result<Self> {
+        // The cookie first: who can connect must find the right one.
+        let cookie = Cookie::make(state_dir)?;
         let acceptor = platform::Acceptor::bind(state_dir)?;
-        Ok(ControlServer { acceptor })
+        Ok(ControlServer { acceptor, cookie })
     }
 
     /// Serves until `close` fires.
     pub(crate) async fn serve(mut self, router: Router, close: CancellationToken) {
+        let router = self.cookie.guard(router);
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}

@@ -11,6 +11,7 @@
 //!  host                                   agent
 //!   HELLO (magic, version)           ->
 //!                                    <-   START (settings as JSON)
+//!   CONFINED (what is in force, JSON)->             before anything of the connector's runs
 //!   MANIFEST (the library's own)     ->
 //!   READY                            ->             not when only inspecting
 //!                                    <-   CALL (meta, body), BODY (rest of a large body) ...
@@ -36,13 +37,15 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const INITIAL_WINDOW: u64 = 512 * 1024;
 /// The version of this protocol. Agent and host are the same executable, so they always agree; after an upgrade on disk
 /// the running agent still starts itself.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const MAGIC: u32 = u32::from_le_bytes(*b"LHP\x01");
 
 /// Set in a CALL's flags if the call may change something.
 const WRITE: u8 = 1;
 /// Set in a FAILED's flags if trying again is of no use.
 const REFUSED: u8 = 1;
+/// Set in a PONG's flags if a fresh host should take over.
+const OUTDATED: u8 = 1;
 
 /// What a host says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub enum FromHost<'a> {
         /// See [`VERSION`].
         version: u32,
     },
+    /// The walls are up, and nothing of the connector's has run yet; what is in force, as JSON.
+    Confined(&'a [u8]),
     /// The library is loaded and acceptable; its manifest.
     Manifest(&'a [u8]),
     /// The instance is made.
@@ -98,6 +103,8 @@ pub enum FromHost<'a> {
         token: u64,
         /// Late, double and unknown finishes so far.
         ignored_finishes: u64,
+        /// Whether the walls no longer fit the system around them, so that a fresh host should take over.
+        outdated: bool,
     },
 }
 
@@ -232,7 +239,9 @@ pub fn decode_from_host(buffer: &[u8]) -> Result<Option<(FromHost<'_>, usize)>, 
         8 => FromHost::Pong {
             token: fields.u64("PONG")?,
             ignored_finishes: fields.u64("PONG")?,
+            outdated: raw.flags & OUTDATED != 0,
         },
+        9 => FromHost::Confined(fields.rest()),
         kind => return Err(FrameError::UnknownKind(kind)),
     };
     fields.end()?;

@@ -14,23 +14,22 @@ use tokio_util::task::TaskTracker;
 
 use super::frames::{MAX_PAYLOAD, VERSION};
 use super::host::{self, Attach, Budget, Handle, Phase};
+use super::scratch::Scratch;
 use super::settings::{Mode, StartSettings};
-use super::{HostSpec, Manifest, StartError};
+use super::{HostSpec, Manifest, StartError, Walls};
 use crate::call::Call;
 use crate::domain::{AppId, Level};
-use crate::os::{self, HostCommand, RawHost};
+use crate::os::sandbox::{Confined, Confinement};
+use crate::os::{self, HostCommand, HostLimits, RawHost};
 
 /// The most that starting a host may take, from the spawn to the answer to `info`.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Variables of the agent that a host gets too: what a connector needs to reach its app and to tell the time.
-const PASSED_ON: [&str; 22] = [
+const PASSED_ON: [&str; 19] = [
     "TZ",
     "LANG",
     "LC_ALL",
     "LC_CTYPE",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
@@ -47,6 +46,15 @@ const PASSED_ON: [&str; 22] = [
     "WINEPREFIX",
     "RUST_BACKTRACE",
 ];
+
+/// Variables that lead to a host's scratch directory.
+const SCRATCH: [&str; 3] = ["TMPDIR", "TEMP", "TMP"];
+/// The data segment of a host with a memory limit, as a multiple of it and at least: the limit is on what is resident, and a
+/// library may well reserve more than it uses.
+const DATA_FACTOR: u64 = 4;
+const MIN_DATA: u64 = 512 * 1024 * 1024;
+/// Stack that each thread for calls reserves, which counts as data.
+const CALL_STACK: u64 = 8 * 1024 * 1024;
 
 /// Default of the bytes of large answers held at one time.
 pub(super) const ANSWER_BUDGET: u64 = 256 * 1024 * 1024;
@@ -115,12 +123,14 @@ impl Shared {
         })
     }
 
-    pub(super) async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
+    pub(super) async fn inspect(&self, library: &Path, walls: Walls) -> Result<Manifest, StartError> {
         let settings = StartSettings {
             library: library.to_owned(),
+            limits: limits(&walls, None, 0),
+            confinement: confinement(&walls, library),
             mode: Mode::Inspect,
         };
-        let mut starting = self.spawn(&BTreeMap::new(), None, 0, None).await?;
+        let mut starting = self.spawn(&BTreeMap::new(), &walls, Attached::default()).await?;
         let conversation = async {
             starting.greet(&settings).await?;
             starting.manifest().await
@@ -130,10 +140,12 @@ impl Shared {
         outcome
     }
 
-    pub(super) async fn start(&self, spec: HostSpec) -> Result<(Handle, Bytes), StartError> {
+    pub(super) async fn start(&self, spec: HostSpec) -> Result<(Handle, Bytes, Confined), StartError> {
         let config_json = String::from_utf8(spec.config_json.to_vec())
             .map_err(|_| StartError::Failed("the connector's settings are not UTF-8".into()))?;
         let settings = StartSettings {
+            limits: limits(&spec.walls, spec.memory_limit, spec.max_in_flight),
+            confinement: confinement(&spec.walls, &spec.library),
             library: spec.library,
             mode: Mode::Serve {
                 app_id: spec.app_id.clone(),
@@ -142,18 +154,20 @@ impl Shared {
                 max_response_bytes: spec.max_response_bytes,
             },
         };
-        let log = Some(spec.log);
-        let mut starting = self
-            .spawn(&spec.environment, log, spec.max_response_bytes, spec.memory_limit)
-            .await?;
+        let attached = Attached {
+            log: Some(spec.log),
+            max_response_bytes: spec.max_response_bytes,
+            memory_limit: spec.memory_limit,
+        };
+        let mut starting = self.spawn(&spec.environment, &spec.walls, attached).await?;
         let conversation = async {
-            starting.greet(&settings).await?;
+            let confined = starting.greet(&settings).await?;
             starting.manifest().await?;
             starting.ready().await?;
-            starting.info(&spec.app_id).await
+            Ok((starting.info(&spec.app_id).await?, confined))
         };
         match in_time(conversation, "loading, create and info").await {
-            Ok(info) => Ok((starting.handle, info)),
+            Ok((info, confined)) => Ok((starting.handle, info, confined)),
             Err(error) => {
                 starting.end().await;
                 Err(error)
@@ -164,27 +178,62 @@ impl Shared {
     async fn spawn(
         &self,
         environment: &BTreeMap<String, String>,
-        log: Option<crate::telemetry::connector_log::ConnectorLog>,
-        max_response_bytes: u64,
-        memory_limit: Option<u64>,
+        walls: &Walls,
+        attached: Attached,
     ) -> Result<Starting, StartError> {
+        let failed = |error: std::io::Error| StartError::Spawn(error.to_string());
+        let scratch = Scratch::make(walls.scratch.clone()).await.map_err(|error| {
+            StartError::Spawn(format!(
+                "its directory for temporary files, {}, cannot be made: {error}",
+                walls.scratch.display()
+            ))
+        })?;
         let command = HostCommand {
             executable: self.executable.clone(),
-            environment: host_environment(environment),
+            environment: host_environment(environment, &walls.scratch),
         };
-        let failed = |error: std::io::Error| StartError::Spawn(error.to_string());
         let raw = self.spawner.spawn(command).await.map_err(failed)?;
         let io = raw.into_io().map_err(failed)?;
         let attach = Attach {
-            log,
-            max_response_bytes,
-            memory_limit,
+            log: attached.log,
+            max_response_bytes: attached.max_response_bytes,
+            memory_limit: attached.memory_limit,
             budget: self.budget.clone(),
             tasks: self.tasks.clone(),
+            scratch,
             _spawner: self.spawner.clone(),
         };
         let (handle, phases) = host::attach(io, attach);
         Ok(Starting { handle, phases })
+    }
+}
+
+/// What differs between hosts that serve and those that are only looked at.
+#[derive(Default)]
+struct Attached {
+    log: Option<crate::telemetry::connector_log::ConnectorLog>,
+    max_response_bytes: u64,
+    memory_limit: Option<u64>,
+}
+
+fn confinement(walls: &Walls, library: &Path) -> Option<Confinement> {
+    walls.confinement.clone().map(|wanted| Confinement {
+        library: library.to_owned(),
+        scratch: walls.scratch.clone(),
+        ..wanted
+    })
+}
+
+fn limits(walls: &Walls, memory_limit: Option<u64>, threads: u32) -> HostLimits {
+    let data = |limit: u64| {
+        limit
+            .saturating_mul(DATA_FACTOR)
+            .max(MIN_DATA)
+            .saturating_add(u64::from(threads) * CALL_STACK)
+    };
+    HostLimits {
+        open_files: walls.max_open_files.into(),
+        data_bytes: memory_limit.map(data),
     }
 }
 
@@ -220,7 +269,7 @@ impl Starting {
         }
     }
 
-    async fn greet(&mut self, settings: &StartSettings) -> Result<(), StartError> {
+    async fn greet(&mut self, settings: &StartSettings) -> Result<Confined, StartError> {
         let json = serde_json::to_vec(settings)
             .map_err(|error| StartError::Failed(format!("the host's settings cannot be written: {error}")))?;
         if json.len() > MAX_PAYLOAD {
@@ -234,7 +283,12 @@ impl Starting {
             phase => return Err(out_of_place(&phase)),
         }
         self.handle.start(&json);
-        Ok(())
+        match self.next("it restricted itself").await? {
+            Phase::Confined(json) => serde_json::from_slice(&json).map_err(|error| {
+                StartError::Failed(format!("the host's report of its walls is not valid: {error}"))
+            }),
+            phase => Err(out_of_place(&phase)),
+        }
     }
 
     async fn manifest(&mut self) -> Result<Manifest, StartError> {
@@ -343,14 +397,18 @@ fn check_info(answer: &[u8], app_id: &AppId) -> Result<(), StartError> {
     }
 }
 
-/// All of a host's environment: what is passed on, and what the configuration adds.
-fn host_environment(added: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
+/// All of a host's environment: what is passed on, its scratch directory, and what the configuration adds.
+fn host_environment(added: &BTreeMap<String, String>, scratch: &Path) -> Vec<(OsString, OsString)> {
     let passed = PASSED_ON
         .iter()
-        .filter(|name| !added.contains_key(**name))
-        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        .filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    let own = SCRATCH.iter().map(|name| (*name, scratch.into()));
+    let given = passed.chain(own).filter(|(name, _)| !added.contains_key(*name));
     let added = added.iter().map(|(name, value)| (name.into(), value.into()));
-    passed.chain(added).collect()
+    given
+        .map(|(name, value)| (OsString::from(name), value))
+        .chain(added)
+        .collect()
 }
 
 #[cfg(test)]
@@ -383,7 +441,8 @@ mod tests {
             ("TZ".to_owned(), "UTC".to_owned()),
             ("MY".to_owned(), "1".to_owned()),
         ]);
-        let environment = host_environment(&added);
+        let environment = host_environment(&added, Path::new("/scratch"));
+        assert!(environment.contains(&("TMPDIR".into(), "/scratch".into())));
         assert!(environment.contains(&("TZ".into(), "UTC".into())));
         assert!(environment.contains(&("MY".into(), "1".into())));
         assert!(

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::call::Call;
 use crate::domain::{AppId, Generation};
+use crate::os::sandbox::{Confined, Confinement};
 use crate::telemetry::connector_log::ConnectorLog;
 
 mod backend;
@@ -23,9 +24,22 @@ mod json;
 mod launcher;
 mod library;
 mod manifest;
+mod scratch;
 mod settings;
 
 pub use manifest::{Manifest, ManifestError};
+
+/// The walls around a host.
+#[derive(Debug, Clone)]
+pub struct Walls {
+    /// A directory of the host's own for temporary files. It is made anew for the host and removed with it.
+    pub scratch: PathBuf,
+    /// What the host may reach besides its library and its scratch directory, which are filled in; `None` switches the
+    /// sandbox off.
+    pub confinement: Option<Confinement>,
+    /// Files that it may have open at the same time.
+    pub max_open_files: u32,
+}
 
 /// What a host is started with.
 #[derive(Clone)]
@@ -46,6 +60,8 @@ pub struct HostSpec {
     pub max_response_bytes: u64,
     /// Resident bytes above which the host is ended.
     pub memory_limit: Option<u64>,
+    /// What it may reach.
+    pub walls: Walls,
     /// Where its lines go.
     pub log: ConnectorLog,
 }
@@ -60,6 +76,8 @@ pub struct Started {
     pub host: Host,
     /// The answer to `info`, as it came.
     pub info: Bytes,
+    /// What of its walls is in force, told before anything of the connector's ran.
+    pub confined: Confined,
 }
 
 /// Why a library could not be read or a host not be started. The text is for people and names the remedy.
@@ -147,8 +165,8 @@ impl Launcher {
     ///
     /// # Errors
     /// If the library is not a connector of this ABI.
-    pub async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
-        self.0.inspect(library).await
+    pub async fn inspect(&self, library: &Path, walls: Walls) -> Result<Manifest, StartError> {
+        self.0.inspect(library, walls).await
     }
 
     /// Starts a host, loads, creates and asks for `info`. Dropping the future ends the process.
@@ -156,10 +174,11 @@ impl Launcher {
     /// # Errors
     /// If any of that fails or takes more than 30 s. Nothing is left behind.
     pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
-        let (handle, info) = self.0.start(spec).await?;
+        let (handle, info, confined) = self.0.start(spec).await?;
         Ok(Started {
             host: Host(Arc::new(handle)),
             info,
+            confined,
         })
     }
 }
@@ -200,6 +219,12 @@ impl Host {
     /// Waits for the process to end. May be awaited any number of times.
     pub async fn exited(&self) -> Exit {
         self.0.exited().await
+    }
+
+    /// Waits until the host says that a fresh one should take its place, because the system around its walls has changed
+    /// (a name service file was replaced, say); for ever if it never does.
+    pub async fn outdated(&self) {
+        self.0.outdated().await;
     }
 
     /// Its process id.

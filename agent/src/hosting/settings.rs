@@ -6,12 +6,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::AppId;
+use crate::os::HostLimits;
+use crate::os::sandbox::Confinement;
 
 /// The settings of a host, as JSON in the START frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct StartSettings {
     /// The private copy to load.
     pub(super) library: PathBuf,
+    /// What it may use.
+    pub(super) limits: HostLimits,
+    /// What it may reach; none if the sandbox is switched off.
+    pub(super) confinement: Option<Confinement>,
     /// What to do with it.
     pub(super) mode: Mode,
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{HostProcess, Inbound, Outbound, Output};
 
 /// A host to be started. Everything else (descriptors, session, working directory) is the same for all of them.
@@ -12,6 +14,15 @@ pub(crate) struct HostCommand {
     pub(crate) executable: PathBuf,
     /// All of its environment.
     pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// What a host may use, by limits that it sets for itself before it loads anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HostLimits {
+    /// Open files at the same time.
+    pub(crate) open_files: u64,
+    /// Bytes of writable private memory; a backstop that is far above what the agent allows by looking.
+    pub(crate) data_bytes: Option<u64>,
 }
 
 /// A running host and the agent's ends of its channels.

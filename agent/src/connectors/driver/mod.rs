@@ -60,6 +60,7 @@ mod report;
 enum Done {
     Started(Generation, Box<Result<Up, StartError>>),
     Gone(Generation, Exit),
+    Outdated(Generation),
     Drained,
 }
 
@@ -217,6 +218,7 @@ impl Driver {
                 })
                 .await;
             }
+            Ok((_, Done::Outdated(generation))) => self.step(Event::Outdated(generation)).await,
             Ok((_, Done::Drained)) => {}
             Err(error) => {
                 let Some(generation) = started.filter(|_| error.is_panic()) else {
@@ -244,6 +246,8 @@ impl Driver {
             return;
         };
         self.watch_exit(generation, up.host.clone());
+        self.watch_walls(generation, up.host.clone());
+        self.tell_gaps(generation, &up.confined);
         let live = self.live(generation, up, &artifact);
         self.hosts.insert(generation, Arc::new(live));
         self.step(Event::HostReady(generation)).await;
@@ -267,6 +271,7 @@ impl Driver {
             about: About::parse(&up.info),
             info: up.info,
             log: up.log,
+            confined: Arc::new(up.confined),
             slots: FairSlots::new(capacity, capacity.saturating_mul(QUEUE_FACTOR)),
             retired: CancellationToken::new(),
             answered: AtomicBool::new(false),
@@ -277,6 +282,15 @@ impl Driver {
     fn watch_exit(&mut self, generation: Generation, host: AnyHost) {
         self.tasks
             .spawn(async move { Done::Gone(generation, host.exited().await) });
+    }
+
+    fn watch_walls(&mut self, generation: Generation, host: AnyHost) {
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = host.outdated() => Done::Outdated(generation),
+                _ = host.exited() => Done::Drained,
+            }
+        });
     }
 
     async fn step(&mut self, event: Event) {

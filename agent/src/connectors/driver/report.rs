@@ -1,6 +1,7 @@
 //! What a driver tells: its route and status to calls and listings, its transitions to the log and the history.
 
 use super::*;
+use crate::os::sandbox::{Confined, Level};
 
 impl Driver {
     /// Where calls go while nothing serves.
@@ -63,6 +64,7 @@ impl Driver {
             file: wanted.map(|artifact| artifact.file.to_string()),
             isolation: self.settings.isolation,
             pid: live.map(|live| live.host.pid()),
+            confined: live.map(|live| Arc::clone(&live.confined)),
         };
         self.entry.status.store(Arc::new(status));
         self.entry
@@ -102,6 +104,29 @@ impl Driver {
         if let Ok(Err(error)) = written.await {
             let app_id = &self.entry.app_id;
             tracing::warn!(%app_id, reason = %error, "the history cannot be written; check the state directory");
+        }
+    }
+}
+
+impl Driver {
+    /// Warns of walls that are not all there; once for each kind of gap, not for each host.
+    pub(super) fn tell_gaps(&self, generation: Generation, confined: &Confined) {
+        let app_id = &self.entry.app_id;
+        let notes = confined.notes.join("; ");
+        if confined.level == Level::Full {
+            tracing::debug!(%app_id, generation = generation.0, notes, "the connector's host is isolated");
+            return;
+        }
+        let text = format!("{}: {notes}", confined.level);
+        let told = &self.surroundings.shared.told_gaps;
+        let new = told.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
+        if new {
+            tracing::warn!(
+                %app_id,
+                isolation_level = %confined.level,
+                reason = notes,
+                "the connector's host is not fully isolated; others like it are only shown by `connector list`"
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::connectors::memory::Remembered;
 use crate::connectors::settings::{pinned, pinned_by_anyone};
 use crate::connectors::starter::Starter;
 use crate::connectors::store::Store;
+use crate::connectors::walls;
 use crate::connectors::watch::{Name, classify};
 use crate::domain::{AppId, Sha256};
 use crate::hosting::{Manifest, StartError};
@@ -121,8 +122,9 @@ impl Examiner {
         if let Some(manifest) = self.store.manifest(taken.sha256) {
             return Ok(manifest);
         }
+        let walls = walls::for_inspection(&self.config);
         let turn = turn(&self.starts).await;
-        let inspected = self.starter.inspect(&taken.library).await;
+        let inspected = self.starter.inspect(&taken.library, walls).await;
         drop(turn);
         let manifest = inspected.map_err(|error| match error {
             StartError::Refused(text) => Refusal::File(text),

@@ -117,6 +117,8 @@ impl FileState {
             file: Some(name.to_owned()),
             isolation: None,
             pid: None,
+            isolation_level: None,
+            sandbox: None,
         }
     }
 }

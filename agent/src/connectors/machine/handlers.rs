@@ -216,6 +216,17 @@ impl Machine {
         }
     }
 
+    pub(super) fn on_outdated(&mut self, generation: Generation, out: &mut Vec<Action>) {
+        let Some(live) = self.serving.as_ref().filter(|live| live.generation == generation) else {
+            return;
+        };
+        if !self.renew {
+            self.renew = true;
+            let reason = "a name service file such as /etc/resolv.conf was replaced, and its sandbox knows only the old one; a fresh host takes over";
+            note(out, live, State::Ready, reason);
+        }
+    }
+
     pub(super) fn on_timer(&mut self, timer: Timer, out: &mut Vec<Action>) {
         match timer {
             Timer::Retry(Role::Wanted) => {

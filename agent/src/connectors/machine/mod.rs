@@ -84,6 +84,8 @@ pub(super) enum Event {
     },
     /// A call overstayed the connector's timeout, and its cancellation.
     Overdue(Generation),
+    /// The system has changed around the walls of its host, which cannot follow.
+    Outdated(Generation),
     Timer(Timer),
     Shutdown,
 }
@@ -207,6 +209,7 @@ impl Machine {
                 answered,
             } => self.on_gone(generation, &reason, answered, jitter, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
+            Event::Outdated(generation) => self.on_outdated(generation, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),
         }

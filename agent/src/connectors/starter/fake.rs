@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::Wanted;
 use crate::call::Call;
 use crate::domain::Generation;
-use crate::hosting::{CancelReason, Exit, HostCallError, Manifest, StartError};
+use crate::hosting::{CancelReason, Exit, HostCallError, Manifest, StartError, Walls};
 
 /// What was started, in order, and what of it lives.
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ impl FakeStarter {
     }
 
     #[expect(clippy::unused_async, reason = "the launcher's signature")]
-    pub(super) async fn inspect(&self, library: &Path) -> Result<Manifest, StartError> {
+    pub(super) async fn inspect(&self, library: &Path, _: Walls) -> Result<Manifest, StartError> {
         self.inspected.fetch_add(1, Ordering::Relaxed);
         let script = script(library);
         if let Some(text) = script.get("inspect") {

@@ -221,6 +221,7 @@ fn config(dir: &Path) -> Config {
             max_in_flight: 8,
             memory_limit: None,
             idle_memory_limit: None,
+            max_open_files: 1024,
             rescan_interval: Duration::from_secs(5),
             trusted_owners: Vec::new(),
             require_pinned: false,

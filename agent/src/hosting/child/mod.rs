@@ -1,5 +1,8 @@
 //! The host's side of the protocol: what runs as `lumos-agent connector-host`.
 //!
+//! It has one thread until it has put up its walls, as START describes them: not dumpable, signals ignored, HELLO, START,
+//! limits, sandbox, CONFINED. Then come threads, and the library:
+//!
 //! ```text
 //!  reader thread    CALL -> pool, CANCEL and DRAIN -> main thread, PING -> PONG, WINDOW -> outbox
 //!  pool threads     invoke
@@ -31,6 +34,7 @@ use super::frames::{FromHost, ToHost, VERSION, decode_to_host};
 use super::library::{Connector, Library};
 use super::settings::{Mode, StartSettings};
 use crate::domain::AppId;
+use crate::os::sandbox::{Confined, confine};
 use crate::os::{self, HostReader};
 
 /// Exit code of a host that lost its channel.
@@ -53,16 +57,23 @@ pub(super) fn run() -> Result<(), String> {
     };
     let (reader, writer) = os::inherited_channels().map_err(not_an_agent)?;
     os::harden_host().map_err(|error| format!("the host process cannot restrict itself: {error}"))?;
-    let outbox = Outbox::start(writer).map_err(|error| format!("cannot start a thread: {error}"))?;
+    let outbox = Outbox::new(writer);
     outbox.send(&FromHost::Hello { version: VERSION });
     let mut frames = Frames {
         reader,
         buffer: FrameBuffer::new(),
     };
     let settings = frames.start_settings()?;
+    let confined = restrict(&settings)?;
+    let report =
+        serde_json::to_vec(&confined).map_err(|error| format!("cannot tell what is in force: {error}"))?;
+    outbox.send(&FromHost::Confined(&report));
+    outbox
+        .start()
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
     let outcome = match settings.mode {
         Mode::Inspect => inspect(&settings, &outbox),
-        Mode::Serve { .. } => serve(settings, frames, &outbox),
+        Mode::Serve { .. } => serve(settings, confined, frames, &outbox),
     };
     if let Err(LoadError { refused, text }) = outcome {
         outbox.send(&FromHost::Failed { refused, text: &text });
@@ -71,13 +82,27 @@ pub(super) fn run() -> Result<(), String> {
     os::exit_now(0)
 }
 
+/// Limits and walls, for good. On the only thread, before the library is loaded.
+fn restrict(settings: &StartSettings) -> Result<Confined, String> {
+    os::limit_host(&settings.limits).map_err(|error| format!("the host's limits cannot be set: {error}"))?;
+    Ok(match &settings.confinement {
+        Some(confinement) => confine(confinement),
+        None => Confined::switched_off(),
+    })
+}
+
 fn inspect(settings: &StartSettings, outbox: &Outbox) -> Result<(), LoadError> {
     let library = Library::load(&settings.library)?;
     outbox.send(&FromHost::Manifest(library.manifest_json()));
     Ok(())
 }
 
-fn serve(settings: StartSettings, frames: Frames, outbox: &Arc<Outbox>) -> Result<(), LoadError> {
+fn serve(
+    settings: StartSettings,
+    confined: Confined,
+    frames: Frames,
+    outbox: &Arc<Outbox>,
+) -> Result<(), LoadError> {
     let Mode::Serve {
         app_id,
         config_json,
@@ -99,6 +124,7 @@ fn serve(settings: StartSettings, frames: Frames, outbox: &Arc<Outbox>) -> Resul
         calls: calls.clone(),
         pool: Pool::new(max_in_flight),
         backend: OnceLock::new(),
+        confined,
         control,
     });
     start_reader(session.clone(), frames)?;
@@ -199,6 +225,7 @@ struct Session {
     calls: Arc<Calls>,
     pool: Pool,
     backend: OnceLock<Arc<dyn Backend>>,
+    confined: Confined,
     control: Sender<Control>,
 }
 
@@ -279,6 +306,7 @@ impl Session {
             ToHost::Ping { token } => self.outbox.send(&FromHost::Pong {
                 token,
                 ignored_finishes: self.calls.ignored(),
+                outdated: self.confined.outdated().is_some(),
             }),
             ToHost::Drain => drop(self.control.send(Control::Drain)),
         }

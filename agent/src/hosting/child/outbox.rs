@@ -60,20 +60,25 @@ impl Large {
 }
 
 impl Outbox {
-    /// Starts the writer thread.
-    pub(super) fn start(channel: HostWriter) -> std::io::Result<Arc<Self>> {
-        let outbox = Arc::new(Outbox {
+    /// Without its writer thread: a host has one thread until it is confined. What the channel takes at once, as it does a
+    /// few small frames, goes out all the same.
+    pub(super) fn new(channel: HostWriter) -> Arc<Self> {
+        Arc::new(Outbox {
             channel,
             state: Mutex::default(),
             work: Condvar::new(),
             idle: Condvar::new(),
-        });
-        let writer = outbox.clone();
+        })
+    }
+
+    /// Starts the writer thread.
+    pub(super) fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let writer = self.clone();
         std::thread::Builder::new()
             .name("lumos-writer".into())
             .stack_size(128 * 1024)
             .spawn(move || writer.write_for_ever())?;
-        Ok(outbox)
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! Writing frames.
 
-use super::{FromHost, MAGIC, MAX_PAYLOAD, REFUSED, ToHost, WRITE};
+use super::{FromHost, MAGIC, MAX_PAYLOAD, OUTDATED, REFUSED, ToHost, WRITE};
 
 /// Writes a header for `meta` followed by `trailing` bytes that the caller sends after what this wrote.
 fn head(out: &mut Vec<u8>, kind: u8, flags: u8, call: u64, meta: &[&[u8]], trailing: usize) {
@@ -24,6 +24,10 @@ impl<'a> FromHost<'a> {
                 let meta = [&MAGIC.to_le_bytes()[..], &version.to_le_bytes()];
                 head(out, 1, 0, 0, &meta, 0);
                 &[]
+            }
+            FromHost::Confined(bytes) => {
+                head(out, 9, 0, 0, &[], bytes.len());
+                bytes
             }
             FromHost::Manifest(bytes) => {
                 head(out, 2, 0, 0, &[], bytes.len());
@@ -58,9 +62,10 @@ impl<'a> FromHost<'a> {
             FromHost::Pong {
                 token,
                 ignored_finishes,
+                outdated,
             } => {
                 let meta = [&token.to_le_bytes()[..], &ignored_finishes.to_le_bytes()];
-                head(out, 8, 0, 0, &meta, 0);
+                head(out, 8, if outdated { OUTDATED } else { 0 }, 0, &meta, 0);
                 &[]
             }
         }

@@ -38,6 +38,7 @@ proptest! {
     fn frames_from_a_host_survive(body in bytes(), text in text(), call: u64, number: u64, small: u32, flag: bool) {
         from_host_survives(FromHost::Hello { version: small });
         from_host_survives(FromHost::Manifest(&body));
+        from_host_survives(FromHost::Confined(&body));
         from_host_survives(FromHost::Ready);
         from_host_survives(FromHost::Failed { refused: flag, text: &text });
         from_host_survives(FromHost::Log { call, level: small.cast_signed(), dropped: small, text: &body });
@@ -45,7 +46,7 @@ proptest! {
         for outcome in [Outcome::Answer, Outcome::Invalid, Outcome::TooLarge] {
             from_host_survives(FromHost::Done { call, outcome, bytes: &body });
         }
-        from_host_survives(FromHost::Pong { token: number, ignored_finishes: call });
+        from_host_survives(FromHost::Pong { token: number, ignored_finishes: call, outdated: flag });
     }
 
     #[test]

@@ -27,6 +27,7 @@ use self::calls::OpenCalls;
 use self::liveness::Liveness;
 use self::wire::Wire;
 use super::frames::{CHUNK_BYTES, ToHost};
+use super::scratch::Scratch;
 use super::{CancelReason, Exit, HostCallError};
 use crate::call::Call;
 use crate::domain::Level;
@@ -40,6 +41,7 @@ const DESTROY_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Hello(u32),
+    Confined(Bytes),
     Manifest(Bytes),
     Ready,
     Failed { refused: bool, text: String },
@@ -52,6 +54,7 @@ pub(super) struct Attach {
     pub(super) memory_limit: Option<u64>,
     pub(super) budget: Budget,
     pub(super) tasks: TaskTracker,
+    pub(super) scratch: Scratch,
     /// Kept until the host has ended: when the spawning thread ends, its hosts die.
     pub(super) _spawner: Arc<super::launcher::Spawner>,
 }
@@ -71,6 +74,7 @@ pub(super) struct Inner {
     liveness: Mutex<Liveness>,
     intent: Mutex<Option<Intent>>,
     exit: watch::Sender<Option<Exit>>,
+    outdated: watch::Sender<bool>,
     /// Fires when the process has ended, before what is left in its channels is read.
     ended: CancellationToken,
     attach: Attach,
@@ -107,7 +111,7 @@ impl std::ops::Deref for Handle {
 
 /// Starts the tasks of a host.
 pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phase>) {
-    let (phases, receiver) = mpsc::channel(4);
+    let (phases, receiver) = mpsc::channel(5);
     let inner = Arc::new(Inner {
         process: io.process,
         wire: Wire::new(io.outbound),
@@ -118,6 +122,7 @@ pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phas
         liveness: Mutex::default(),
         intent: Mutex::default(),
         exit: watch::Sender::new(None),
+        outdated: watch::Sender::new(false),
         ended: CancellationToken::new(),
         attach,
     });
@@ -237,6 +242,19 @@ impl Inner {
         match exit.wait_for(Option::is_some).await {
             Ok(exit) => exit.clone().expect("waited for it"),
             Err(_) => unreachable!("the sender lives in self"),
+        }
+    }
+
+    /// Waits until the host says that a fresh one should take its place; for ever if it never does.
+    pub(super) async fn outdated(&self) {
+        if self
+            .outdated
+            .subscribe()
+            .wait_for(|outdated| *outdated)
+            .await
+            .is_err()
+        {
+            unreachable!("the sender lives in self");
         }
     }
 

@@ -92,6 +92,7 @@ fn take_frames(host: &Arc<Inner>, buffer: &mut FrameBuffer, phases: &mpsc::Sende
 fn take(host: &Arc<Inner>, frame: FromHost<'_>, phases: &mpsc::Sender<Phase>) -> Result<(), String> {
     match frame {
         FromHost::Hello { version } => phase(phases, Phase::Hello(version)),
+        FromHost::Confined(json) => phase(phases, Phase::Confined(Bytes::copy_from_slice(json))),
         FromHost::Manifest(json) => phase(phases, Phase::Manifest(Bytes::copy_from_slice(json))),
         FromHost::Ready => phase(phases, Phase::Ready),
         FromHost::Failed { refused, text } => {
@@ -117,7 +118,11 @@ fn take(host: &Arc<Inner>, frame: FromHost<'_>, phases: &mpsc::Sender<Phase>) ->
             let _ = open.reply.send(result);
             Ok(())
         }
-        FromHost::Pong { .. } => Ok(()),
+        FromHost::Pong { outdated, .. } => {
+            host.outdated
+                .send_if_modified(|told| outdated && !std::mem::replace(told, true));
+            Ok(())
+        }
     }
 }
 

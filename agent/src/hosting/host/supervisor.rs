@@ -12,8 +12,10 @@ use crate::hosting::frames::ToHost;
 use crate::hosting::{Exit, HostCallError};
 use crate::os::ProcessEnd;
 
-/// How often memory is looked at.
-const SAMPLE: Duration = Duration::from_secs(1);
+/// How often to look whether a ping is due.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the memory of a host with a limit is looked at.
+const SAMPLE: Duration = Duration::from_millis(250);
 /// How long the other tasks may take to read what the host left behind.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
@@ -38,12 +40,14 @@ pub(super) async fn run(host: Arc<Inner>, reader: JoinHandle<()>, output: JoinHa
     for call in open {
         let _ = call.reply.send(Err(HostCallError::Died(exit.reason.clone())));
     }
+    host.attach.scratch.remove().await;
     host.exit.send_replace(Some(exit));
 }
 
 /// Pings, and looks at memory, for as long as it is polled.
 async fn watch(host: &Inner) -> ProcessEnd {
-    let mut ticks = tokio::time::interval(SAMPLE);
+    let limited = host.attach.memory_limit.is_some();
+    let mut ticks = tokio::time::interval(if limited { SAMPLE } else { TICK });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pinged = Instant::now();
     let mut token = 0;

@@ -137,6 +137,8 @@ impl Backend for Fake {
             file: None,
             isolation: None,
             pid: None,
+            isolation_level: None,
+            sandbox: None,
         };
         vec![
             listing("broken file", State::Refused),
@@ -220,6 +222,7 @@ fn connectors(dir: &Path) -> Connectors {
         max_in_flight: 8,
         memory_limit: None,
         idle_memory_limit: None,
+        max_open_files: 1024,
         rescan_interval: Duration::from_secs(10),
         trusted_owners: Vec::new(),
         require_pinned: false,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::os::HostLimits;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 unsafe extern "C" {
@@ -61,6 +62,30 @@ pub(crate) fn harden_host() -> io::Result<()> {
     // SAFETY: nothing has been written to the stream yet; a null buffer lets the C library allocate its own.
     unsafe { libc::setvbuf(stream, std::ptr::null_mut(), libc::_IOLBF, 0) };
     Ok(())
+}
+
+/// Sets what the host may use. Lower than before, so that it always may, and for good: nothing in the process can raise it.
+///
+/// # Errors
+/// Those of `setrlimit`.
+pub(crate) fn limit_host(limits: &HostLimits) -> io::Result<()> {
+    lower(Resource::Nofile, limits.open_files)?;
+    match limits.data_bytes {
+        Some(bytes) => lower(Resource::Data, bytes),
+        None => Ok(()),
+    }
+}
+
+fn lower(resource: Resource, wanted: u64) -> io::Result<()> {
+    let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let limit = Some(wanted.min(allowed));
+    Ok(setrlimit(
+        resource,
+        Rlimit {
+            current: limit,
+            maximum: limit,
+        },
+    )?)
 }
 
 /// Ends the process without running exit handlers, which belong to the connector by now. Flushes C streams first.

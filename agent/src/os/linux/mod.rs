@@ -11,5 +11,5 @@ pub use files::{
     open_untrusted, path_facts, resolve_owner,
 };
 pub use limits::{disable_core_dumps, raise_nofile_limit};
-pub(crate) use limits::{exit_now, harden_host};
+pub(crate) use limits::{exit_now, harden_host, limit_host};
 pub(crate) use process::{HostProcess, RawHost, prepare_spawner, running_executable, spawn_host};

@@ -120,6 +120,21 @@ struct Pinned {
 }
 
 impl Confined {
+    /// Of a host that is not confined because the configuration says so.
+    #[must_use]
+    pub fn switched_off() -> Self {
+        Confined {
+            level: Level::None,
+            landlock_abi: None,
+            seccomp: false,
+            notes: vec![
+                "the sandbox is switched off in the configuration (sandbox.enabled = false): the connector can reach what the agent can"
+                    .to_owned(),
+            ],
+            pinned: Vec::new(),
+        }
+    }
+
     /// A name service file (such as `/etc/resolv.conf`) that has been replaced since, so that this process cannot read the
     /// new one: time for a fresh host. Costs a few `stat` calls; may be called from any thread.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::os::HostLimits;
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Diagnostics::Debug::{
     SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SEM_NOOPENFILEERRORBOX, SetErrorMode,
@@ -37,6 +38,15 @@ pub(crate) fn harden_host() -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     disable_core_dumps()
+}
+
+/// Windows has no such limits for a process by itself; the agent watches its memory.
+///
+/// # Errors
+/// Never.
+#[expect(clippy::unnecessary_wraps, reason = "the same as on Linux")]
+pub(crate) fn limit_host(_: &HostLimits) -> io::Result<()> {
+    Ok(())
 }
 
 /// Ends the process without running the handlers of its libraries, which belong to the connector by now.

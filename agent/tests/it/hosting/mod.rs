@@ -6,13 +6,15 @@ mod starting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use lumos_agent::call::Call;
 use lumos_agent::config::model::LogLevel;
 use lumos_agent::domain::{Generation, Level};
-use lumos_agent::hosting::{Host, HostCall, HostCallError, HostSpec, Launcher};
+use lumos_agent::hosting::{Host, HostCall, HostCallError, HostSpec, Launcher, Walls};
+use lumos_agent::os::sandbox::Confinement;
 use lumos_agent::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use lumos_agent::telemetry::metrics::Metrics;
 
@@ -24,6 +26,8 @@ struct Bench {
     launcher: Launcher,
     logs: ConnectorLogs,
     directory: tempfile::TempDir,
+    scratch: tempfile::TempDir,
+    hosts: AtomicU32,
 }
 
 impl Bench {
@@ -43,6 +47,8 @@ impl Bench {
             launcher: Launcher::with(executable, budget).unwrap(),
             logs: ConnectorLogs::start(options, Metrics::new()).unwrap(),
             directory,
+            scratch: tempfile::tempdir().unwrap(),
+            hosts: AtomicU32::new(0),
         }
     }
 
@@ -58,6 +64,17 @@ impl Bench {
             max_in_flight: 8,
             max_response_bytes: 64 * 1024 * 1024,
             memory_limit: None,
+            walls: self.walls(),
+        }
+    }
+
+    /// For the next host.
+    fn walls(&self) -> Walls {
+        let number = self.hosts.fetch_add(1, Ordering::Relaxed);
+        Walls {
+            scratch: self.scratch.path().join(number.to_string()),
+            confinement: Some(Confinement::default()),
+            max_open_files: 256,
         }
     }
 

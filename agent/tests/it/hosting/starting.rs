@@ -6,7 +6,7 @@ use super::*;
 use crate::support::cc;
 
 async fn refusal(bench: &Bench, library: PathBuf) -> String {
-    let inspected = bench.launcher.inspect(&library).await.unwrap_err();
+    let inspected = bench.launcher.inspect(&library, bench.walls()).await.unwrap_err();
     let started = bench
         .launcher
         .start(bench.spec(library))
@@ -23,7 +23,11 @@ async fn refusal(bench: &Bench, library: PathBuf) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inspecting_reads_the_manifest_and_leaves_nothing() {
     let bench = Bench::new();
-    let manifest: Manifest = bench.launcher.inspect(&cc::connector("ok", &[])).await.unwrap();
+    let manifest: Manifest = bench
+        .launcher
+        .inspect(&cc::connector("ok", &[]), bench.walls())
+        .await
+        .unwrap();
     assert_eq!(manifest.app_id.as_str(), "fixture");
     assert_eq!(manifest.version.to_string(), "1.2.3");
 }
@@ -125,7 +129,10 @@ async fn a_failing_create_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executable_that_is_not_there_is_a_spawn_error() {
     let launcher = Launcher::with("/no/such/file".into(), 1024).unwrap();
-    let error = launcher.inspect(&cc::connector("ok", &[])).await.unwrap_err();
+    let error = launcher
+        .inspect(&cc::connector("ok", &[]), Bench::new().walls())
+        .await
+        .unwrap_err();
     assert!(matches!(error, StartError::Spawn(_)), "{error:?}");
 }
 

@@ -45,6 +45,12 @@ fn begin(
     })
 }
 
+/// Lets the connector write to a directory that is not the agent's.
+fn widened(outbox: &tempfile::TempDir) -> String {
+    let path = outbox.path().display();
+    format!("connectors.settings.scenario.sandbox.write = [\"{path}\"]")
+}
+
 fn metadata(answer: &Value) -> &Value {
     &answer["error"]["error_metadata"]
 }
@@ -122,7 +128,8 @@ async fn killing_the_host_makes_reads_retryable_and_writes_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
-    let (mut agent, token) = agent_with("");
+    let outbox = tempfile::tempdir().unwrap();
+    let (mut agent, token) = agent_with(&widened(&outbox));
     let read = begin(
         &agent,
         &token,
@@ -138,7 +145,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
     // The read was cancelled, so that it leaves the host long before its 50 s.
     until_in_flight(&mut agent, 0).await;
 
-    let file = agent.installation.file("written");
+    let file = outbox.path().join("written");
     let body = json!({"request": {"ms": 1500, "file": file.to_str().unwrap()}});
     let write = begin(&agent, &token, "create_account", &body, Some(300));
     let (status, answer) = write.await.unwrap();
@@ -167,7 +174,8 @@ async fn the_deadline_is_also_read_from_the_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
-    let (mut agent, token) = agent_with("");
+    let outbox = tempfile::tempdir().unwrap();
+    let (mut agent, token) = agent_with(&widened(&outbox));
     let read = begin(
         &agent,
         &token,
@@ -179,7 +187,7 @@ async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
     read.abort();
     until_in_flight(&mut agent, 0).await;
 
-    let file = agent.installation.file("written");
+    let file = outbox.path().join("written");
     let body = json!({"request": {"ms": 1500, "file": file.to_str().unwrap()}});
     let write = begin(&agent, &token, "create_account", &body, None);
     until_in_flight(&mut agent, 1).await;
@@ -249,8 +257,9 @@ async fn too_many_calls_are_429_and_the_queue_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
-    let (mut agent, token) = agent_with("");
-    let file = agent.installation.file("written");
+    let outbox = tempfile::tempdir().unwrap();
+    let (mut agent, token) = agent_with(&widened(&outbox));
+    let file = outbox.path().join("written");
     let body = json!({"request": {"ms": 3000, "file": file.to_str().unwrap()}});
     let write = begin(&agent, &token, "create_account", &body, None);
     until_in_flight(&mut agent, 1).await;
