@@ -382,7 +382,9 @@ fn take_state_dir(path: &Path) -> Result<File, BuildError> {
         path: path.to_owned(),
         source,
     };
-    make_private(path).map_err(unusable)?;
+    make_private(path)
+        .and_then(|()| trusted(path))
+        .map_err(unusable)?;
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -396,6 +398,33 @@ fn take_state_dir(path: &Path) -> Result<File, BuildError> {
         }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
+}
+
+/// What stands in the state directory is believed: the copies of libraries, and who answers on the control socket.
+#[cfg(unix)]
+fn trusted(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(path)?;
+    let own = rustix::process::geteuid().as_raw();
+    let refused = |text| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    if found.uid() != own && found.uid() != 0 {
+        return refused(format!(
+            "it belongs to user {}; make the agent's user its owner with `chown`",
+            found.uid()
+        ));
+    }
+    if found.mode() & 0o022 != 0 {
+        let mode = found.mode() & 0o777;
+        return refused(format!(
+            "others may write it (mode {mode:o}); close it with `chmod 700`"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn trusted(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

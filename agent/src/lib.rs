@@ -8,9 +8,12 @@ pub mod config;
 pub mod connectors;
 pub mod control;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hosting;
 pub mod http;
 pub mod os;
+mod signature;
 mod stamp;
 pub mod telemetry;
 pub mod tls;

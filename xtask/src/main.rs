@@ -13,6 +13,7 @@ mod c;
 mod lint;
 mod need;
 mod run;
+mod sanitize;
 mod test;
 mod up;
 mod windows;
@@ -55,6 +56,16 @@ enum Task {
     },
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
     Lint,
+    /// Feed what takes bytes from outside with inputs guided by coverage (libFuzzer)
+    Fuzz {
+        /// One target; without it each in turn
+        target: Option<String>,
+        /// How long for each
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// Run the hosting tests with the agent and the C connectors built with the address sanitizer
+    Asan,
     /// Build the example connector in C, and run its own checks
     BuildC,
 }
@@ -71,12 +82,14 @@ fn main() -> ExitCode {
 
 fn perform(task: &Task) -> anyhow::Result<()> {
     let workspace = Workspace::find()?;
-    match *task {
-        Task::Test { full } => test::run_all(&workspace, full),
-        Task::Up { once } => up::show(&workspace, once),
+    match task {
+        Task::Test { full } => test::run_all(&workspace, *full),
+        Task::Up { once } => up::show(&workspace, *once),
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
         Task::Lint => lint::all(&workspace),
+        Task::Fuzz { target, seconds } => sanitize::fuzz(&workspace, target.as_deref(), *seconds),
+        Task::Asan => sanitize::address(&workspace),
         Task::BuildC => c::all(&workspace),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::run::{run, say, step};
 use crate::workspace::Workspace;
-use crate::{c, lint, need, windows};
+use crate::{c, lint, need, sanitize, windows};
 
 /// Everything; with `full` also the tests that are marked as ignored because they take long.
 pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
@@ -28,6 +28,8 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         lint::dependencies_if_installed(workspace)?;
     }
     tests(workspace, full)?;
+    sanitize::address(workspace)?;
+    sanitize::miri(workspace)?;
     if windows::possible() {
         windows::check(workspace)?;
     }

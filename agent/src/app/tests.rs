@@ -98,6 +98,22 @@ async fn takes_no_port_that_is_taken_and_leaves_the_machine_only_with_tls() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn state_that_others_may_change_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let running = prepared(|_| {});
+    let state_dir = running.receiver.borrow().agent.state_dir.clone();
+    fs::create_dir(&state_dir).unwrap();
+    fs::set_permissions(&state_dir, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = App::build(running.receiver.clone(), dev()).await.err().unwrap();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        source,
+        "others may write it (mode 777); close it with `chmod 700`"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn the_control_socket_is_private_and_tells_the_status() {
     use std::os::unix::fs::PermissionsExt;
     let running = prepared(|_| {});
@@ -112,24 +128,23 @@ async fn the_control_socket_is_private_and_tells_the_status() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let shutdown = CancellationToken::new();
-    let cookie = fs::read_to_string(state_dir.join("control.cookie")).unwrap();
-    let ask = async |cookie: &str| {
-        let mut stream = tokio::net::UnixStream::connect(control::endpoint(&state_dir))
+    let client = async {
+        // The same user without the secret, as a connector's host would be, may neither ask nor call.
+        for path in ["/control/status", "/connectors"] {
+            let mut stream = tokio::net::UnixStream::connect(control::endpoint(&state_dir))
+                .await
+                .unwrap();
+            let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            stream.write_all(ask.as_bytes()).await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            assert!(text.starts_with("HTTP/1.1 401 "), "{path}: {text}");
+        }
+        let reply = control::client::Client::local(&state_dir)
+            .get("/control/status")
             .await
             .unwrap();
-        let ask = format!(
-            "GET /control/status HTTP/1.1\r\nhost: x\r\nx-lumos-control: {cookie}\r\nconnection: close\r\n\r\n"
-        );
-        stream.write_all(ask.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
-    };
-    let client = async {
-        let text = ask("0").await;
-        assert!(text.starts_with("HTTP/1.1 403 "), "{text}");
-        let text = ask(&cookie).await;
-        let status: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let status: Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(status["state"], "running");
         assert_eq!(status["pid"], std::process::id());
         shutdown.cancel();

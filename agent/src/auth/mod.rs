@@ -2,13 +2,19 @@
 //!
 //! ```text
 //! request ── Authorization: Bearer ──▶ TokenStore ──▶ Principal{name, scopes}
+//!    ├─ else: client certificate ──▶ client_names ──▶ Principal{name, scopes}
 //!    └─ peer's address ──▶ Throttle: delays the answer to a failure, never a valid credential
 //! ```
 //!
 //! A [`Principal`] is made for every request anew, so that a revoked token or a narrowed scope counts from the next request
-//! on, on connections that are already open too.
+//! on, on connections that are already open too. The same holds for a client certificate: expiry, revocation and the names
+//! in the configuration are looked at for every request.
+//!
+//! Every credential that is presented must be valid. If a token is presented, its scopes alone count, so that a certificate
+//! never widens what a token was made for.
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod last_use;
 mod principal;
 mod throttle;
@@ -29,14 +35,18 @@ pub use token_file::{TokenFile, TokenFileError, TokenRecord};
 
 pub(crate) use throttle::Throttle;
 
+use crate::config::model::Tls;
+use crate::tls::ClientCertificate;
 use last_use::LastUse;
 use tokens::TokenStore;
 
 /// The other end of a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Peer {
     /// Its address; `None` on the control socket.
     pub(crate) address: Option<std::net::IpAddr>,
+    /// What it proved in the TLS handshake.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Why a request is nobody's.
@@ -44,8 +54,14 @@ pub(crate) struct Peer {
 pub(crate) enum Denied {
     /// It carries no credential.
     Absent,
-    /// It carries one that is not valid.
+    /// It carries a token that is not valid.
     Invalid,
+    /// The configuration wants a client certificate, and the connection has none.
+    NoCertificate,
+    /// The connection's certificate has expired or is revoked.
+    CertificateLapsed,
+    /// None of the certificate's names is in `client_names`.
+    CertificateUnknown,
 }
 
 /// Finds out who asks. Cheap to clone.
@@ -83,16 +99,29 @@ impl Authenticator {
         Authenticator(Arc::new(Mode::Everybody(principal)))
     }
 
-    /// Who sent a request with these headers.
+    /// Who sent a request with these headers over a connection of `peer`. `tls` is the configuration in force.
     ///
     /// # Errors
-    /// If it carries no valid credential.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Denied> {
+    /// If it carries no valid credential, or one that is not valid.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        tls: &Tls,
+    ) -> Result<Principal, Denied> {
         let mode = match &*self.0 {
             Mode::Everybody(principal) => return Ok(principal.clone()),
             mode => mode,
         };
-        let presented = bearer(headers)?;
+        certificates::check(peer, tls)?;
+        match bearer(headers) {
+            Err(Denied::Absent) => certificates::principal(peer, tls),
+            presented => Self::of(mode, presented?),
+        }
+    }
+
+    /// Whose token this is.
+    fn of(mode: &Mode, presented: &str) -> Result<Principal, Denied> {
         let digest = token::digest(presented);
         match mode {
             Mode::Tokens { store, last_use } => {
@@ -149,6 +178,15 @@ mod tests {
     use http::HeaderValue;
     use secrecy::ExposeSecret;
 
+    fn ask(auth: &Authenticator, headers: &HeaderMap) -> Result<Principal, Denied> {
+        let nobody = Peer {
+            address: None,
+            certificate: None,
+        };
+        let config = crate::http::test_config(Path::new("/nowhere"));
+        auth.authenticate(headers, &nobody, &config.dispatch.tls)
+    }
+
     fn header(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).unwrap())])
     }
@@ -161,14 +199,12 @@ mod tests {
         let token = file.create("lumos", scopes, None).unwrap();
         let auth = Authenticator::tokens(dir.path().join("tokens.json"), dir.path());
 
-        let principal = auth
-            .authenticate(&header(&format!("bearer {}", token.expose_secret())))
-            .unwrap();
+        let principal = ask(&auth, &header(&format!("bearer {}", token.expose_secret()))).unwrap();
         assert_eq!(&*principal.name, "lumos");
         assert!(principal.scopes.allow(&"mockapp".parse().unwrap(), Level::Read));
         assert!(!principal.scopes.allow(&"mockapp".parse().unwrap(), Level::Write));
 
-        assert_eq!(auth.authenticate(&HeaderMap::new()).unwrap_err(), Denied::Absent);
+        assert_eq!(ask(&auth, &HeaderMap::new()).unwrap_err(), Denied::Absent);
         for wrong in [
             "Bearer lumos_x",
             "Bearer",
@@ -177,14 +213,14 @@ mod tests {
             token.expose_secret(),
         ] {
             assert_eq!(
-                auth.authenticate(&header(wrong)).unwrap_err(),
+                ask(&auth, &header(wrong)).unwrap_err(),
                 Denied::Invalid,
                 "{wrong}"
             );
         }
         let mut twice = header(&format!("Bearer {}", token.expose_secret()));
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer other"));
-        assert_eq!(auth.authenticate(&twice).unwrap_err(), Denied::Invalid);
+        assert_eq!(ask(&auth, &twice).unwrap_err(), Denied::Invalid);
 
         auth.flush();
         assert_eq!(read_last_use(dir.path()).len(), 1);
@@ -193,14 +229,9 @@ mod tests {
     #[test]
     fn dev_takes_its_one_token() {
         let auth = Authenticator::single(&SecretString::from("lumos_dev"));
-        assert!(
-            auth.authenticate(&header("Bearer lumos_dev"))
-                .unwrap()
-                .scopes
-                .is_admin()
-        );
+        assert!(ask(&auth, &header("Bearer lumos_dev")).unwrap().scopes.is_admin());
         assert_eq!(
-            auth.authenticate(&header("Bearer lumos_def")).unwrap_err(),
+            ask(&auth, &header("Bearer lumos_def")).unwrap_err(),
             Denied::Invalid
         );
     }

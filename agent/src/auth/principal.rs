@@ -21,6 +21,8 @@ pub struct Principal {
 pub enum Via {
     /// A bearer token.
     Token,
+    /// A client certificate.
+    Certificate,
     /// The control socket's peer credentials.
     Local,
     /// Nothing: `dev` on loopback.

@@ -199,11 +199,12 @@ impl TokenFile {
     fn lock(&self) -> io::Result<File> {
         let mut name = self.path.clone().into_os_string();
         name.push(".lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(name)?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        // Whoever may open it could hold the lock, and with it every `token revoke`.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(name)?;
         file.lock()?;
         Ok(file)
     }

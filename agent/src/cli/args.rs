@@ -222,7 +222,8 @@ pub(super) struct CallArgs {
     /// Load this library in a throw-away host instead of asking an agent
     #[arg(long, value_name = "CONNECTOR", conflicts_with = "url")]
     pub(super) file: Option<PathBuf>,
-    /// The request [default: {}]
+    /// The request [default: {}]; one with credentials belongs into --json-file, for everybody on this machine can read
+    /// command lines
     #[arg(long, value_name = "STR", conflicts_with = "json_file")]
     pub(super) json: Option<String>,
     /// A file with the request; - is standard input
@@ -237,7 +238,7 @@ pub(super) struct CallArgs {
 }
 
 /// `cert`.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Args)]
 pub(super) struct CertArgs {
     /// What to do
     #[command(subcommand)]
@@ -245,12 +246,34 @@ pub(super) struct CertArgs {
 }
 
 /// `cert …`.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(super) enum CertCommand {
     /// Show the server certificate and its authority
     Show(OutputArgs),
     /// Issue a new server certificate; a running agent takes it up by itself
     Renew(OutputArgs),
+    /// Make a client certificate for a caller, or revoke one
+    Client(ClientArgs),
+}
+
+/// `cert client`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "lumos-agent cert client [OPTIONS] --name <NAME>\n       lumos-agent cert client [OPTIONS] --revoke <NAME|SERIAL>"
+)]
+pub(super) struct ClientArgs {
+    /// The caller's name: a DNS name, or a URI such as spiffe://example.com/lumos
+    #[arg(long, required_unless_present = "revoke", conflicts_with = "revoke")]
+    pub(super) name: Option<String>,
+    /// How long it lasts [default: 365d]
+    #[arg(long, value_name = "DURATION", conflicts_with = "revoke")]
+    pub(super) expires: Option<String>,
+    /// Where to write certificate and key [default: the current directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "revoke")]
+    pub(super) out: Option<PathBuf>,
+    /// Refuse the certificates of this name, or the one with this serial number, from now on
+    #[arg(long, value_name = "NAME|SERIAL")]
+    pub(super) revoke: Option<String>,
 }
 
 /// `token`.

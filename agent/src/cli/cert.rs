@@ -1,4 +1,4 @@
-//! `cert show` and `cert renew`.
+//! `cert show` and `cert renew`; `cert client` is in [`super::client_cert`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
             renew(&config)?;
             show(&config, output)?;
         }
+        CertCommand::Client(args) => super::client_cert::run(&config, &args)?,
     }
     Ok(Exit::Ok)
 }
@@ -77,7 +78,9 @@ fn table(shown: &Shown) -> String {
         let _ = write!(
             text,
             "  valid        {} to {}\n  fingerprint  {}\n",
-            one.not_before, one.not_after, one.fingerprint_sha256
+            output::moment(&one.not_before.to_string()),
+            output::moment(&one.not_after.to_string()),
+            one.fingerprint_sha256
         );
     }
     text
@@ -91,12 +94,16 @@ fn authority_files(config: &Config) -> (PathBuf, PathBuf) {
 
 fn renew(config: &Config) -> Result<(), Failure> {
     let (certificate, key) = authority_files(config);
-    if !certificate.exists() {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!("there is no authority {} to sign with", certificate.display()),
-            "this certificate was not issued by `lumos-agent init`; renew it where it came from",
-        ));
+    match certificate.try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("there is no authority {} to sign with", certificate.display()),
+                "this certificate was not issued by `lumos-agent init`; renew it where it came from",
+            ));
+        }
+        Err(error) => return Err(Failure::file("read", &certificate, &error)),
     }
     let text = |path: &Path| {
         std::fs::read_to_string(path)

@@ -1,6 +1,7 @@
 //! `connector list`, `show`, `validate`, `install` and `remove`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use super::args::{ConnectorArgs, ConnectorCommand, Context, StatusArgs};
 use super::exit::{Exit, Failure};
 use super::throwaway::Copy;
-use super::{files, output, remote};
+use super::{files, output, remote, trust};
 use crate::config::Config;
 use crate::config::model::Isolation;
 use crate::connectors::{Detail, Listing, State};
@@ -18,6 +19,8 @@ use crate::domain::{AppId, Sha256};
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long what the agent said before may stand: time for a file to settle.
+const STALE: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, Failure> {
@@ -25,11 +28,22 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
         ConnectorCommand::List(args) => list(context, &args).await,
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
         ConnectorCommand::Validate { file } => {
-            output::json(&Copy::of(&file)?.validate().await?)?;
+            let config = validation_config(context)?;
+            output::json(&Copy::of(&file)?.validate(config.as_deref()).await?)?;
             Ok(Exit::Ok)
         }
         ConnectorCommand::Install { file } => install(context, &file).await,
         ConnectorCommand::Remove { app_id } => remove(context, &parse(&app_id)?).await,
+    }
+}
+
+/// Whose signatures count for `validate`: it works without an installation too, but not with a configuration that was named
+/// and cannot be read.
+fn validation_config(context: &Context) -> Result<Option<Arc<Config>>, Failure> {
+    match context.load() {
+        Ok(loaded) => Ok(Some(loaded.config)),
+        Err(_) if context.config.is_none() => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -151,6 +165,8 @@ fn detail_text(detail: &Detail) -> String {
     );
     line("file", listing.file.clone());
     line("sha256", listing.sha256.map(|digest| digest.to_string()));
+    line("signed by", listing.signed_by.map(|key| key.to_string()));
+    line("pinned", listing.pinned.then(|| "yes".to_owned()));
     line("pid", listing.pid.map(|pid| pid.to_string()));
     let walls = isolation(listing).map_or_else(String::new, |walls| format!(", {walls}"));
     line(
@@ -194,19 +210,25 @@ pub(super) fn isolation(listing: &Listing) -> Option<String> {
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let config = context.load()?.config;
     let copy = Copy::of(file)?;
-    let report = copy.validate().await?;
+    trust::admit(&config, &copy)?;
+    let report = copy.validate(Some(&config)).await?;
     let app_id = report.manifest.app_id.clone();
+    trust::admit_as(&config, &copy, &app_id)?;
     let client = Client::local(&config.agent.state_dir);
     let before = match rescan(&client).await? {
-        true => rows_of(&client, &app_id)
-            .await?
-            .into_iter()
-            .find_map(|row| row.last_error),
+        true => {
+            // So that both judge by the same keys and pins, even right after an edit.
+            let reloaded = client.post("/control/reload", Bytes::new()).await?;
+            if !reloaded.status.is_success() {
+                return Err(remote::refused(&reloaded));
+            }
+            let rows = rows_of(&client, &app_id).await?;
+            rows.into_iter().find_map(|row| row.last_error)
+        }
         false => None,
     };
     let target = target(&config, &app_id);
-    files::replace(&target, &copy.content, files::Access::Executable)
-        .map_err(|error| Failure::file("write", &target, &error))?;
+    put(&copy, &target)?;
     output::note(format!(
         "{} {} is in {}",
         app_id,
@@ -220,6 +242,27 @@ async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let listing = settled(&client, &app_id, copy.sha256, before).await?;
     output::json(&listing)?;
     Ok(Exit::Ok)
+}
+
+/// The signature comes first: a library without the one that it needs would be refused for a moment.
+fn put(copy: &Copy, target: &Path) -> Result<(), Failure> {
+    let beside = trust::beside(target);
+    match &copy.signature {
+        Some(text) => files::replace(&beside, text, files::Access::Public)
+            .map_err(|error| Failure::file("write", &beside, &error))?,
+        None => delete_if_there(&beside)?,
+    }
+    files::replace(target, &copy.content, files::Access::Executable)
+        .map_err(|error| Failure::file("write", target, &error))
+}
+
+fn delete_if_there(file: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::file("delete", file, &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One file for each connector, so that installing a new version replaces the old one.
@@ -247,9 +290,10 @@ async fn settled(
     sha256: Sha256,
     before: Option<String>,
 ) -> Result<Listing, Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let (stale, deadline) = (Instant::now() + STALE, Instant::now() + PATIENCE);
     loop {
         let rows = rows_of(client, app_id).await?;
+        let fresh = Instant::now() > stale;
         let failed = |listing: &&Listing| {
             let own = listing.sha256 == Some(sha256);
             let over = matches!(
@@ -257,7 +301,8 @@ async fn settled(
                 State::Refused | State::Shadowed | State::Stopped | State::Quarantined
             );
             // Where an older generation goes on serving, its row tells of the new one's failure.
-            (own && over) || (!own && listing.last_error.is_some() && listing.last_error != before)
+            let news = fresh || listing.last_error != before;
+            (own && over && news) || (!own && listing.last_error.is_some() && listing.last_error != before)
         };
         let ready = |listing: &&Listing| listing.sha256 == Some(sha256) && listing.state == State::Ready;
         if let Some(listing) = rows.iter().find(ready) {
@@ -311,6 +356,7 @@ async fn remove(context: &Context, app_id: &AppId) -> Result<Exit, Failure> {
     }
     for file in &files {
         std::fs::remove_file(file).map_err(|error| Failure::file("delete", file, &error))?;
+        delete_if_there(&trust::beside(file))?;
         output::note(format!("deleted {}", file.display()));
     }
     if running {

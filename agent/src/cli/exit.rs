@@ -62,7 +62,12 @@ impl Failure {
             std::io::ErrorKind::NotFound => (Exit::Failed, "check the path"),
             _ => (Exit::Failed, "check the disk and the path, and try again"),
         };
-        Failure::new(exit, format!("can't {action} {}: {error}", path.display()), help)
+        // A temporary file beside the one meant is nobody's business; what the system said is behind it.
+        let reason = match error.get_ref().and_then(std::error::Error::source) {
+            Some(behind) => behind.to_string(),
+            None => error.to_string(),
+        };
+        Failure::new(exit, format!("can't {action} {}: {reason}", path.display()), help)
     }
 }
 
@@ -104,6 +109,10 @@ impl From<ClientError> for Failure {
             ClientError::NotPermitted(_) => (
                 Exit::NotPermitted,
                 "run the command as root or as the user whom the installation belongs to, for example with sudo",
+            ),
+            ClientError::Silent { .. } => (
+                Exit::Unreachable,
+                "see whether its process is stopped or overloaded; restart it if need be",
             ),
             ClientError::Broken { .. } => (Exit::Unreachable, "look into the agent's log, and try again"),
             ClientError::Authority { .. } => (Exit::Usage, "give the ca.pem that `lumos-agent init` printed"),

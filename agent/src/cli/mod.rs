@@ -8,6 +8,7 @@ mod args;
 mod call;
 mod cert;
 mod check;
+mod client_cert;
 mod connector;
 mod dev;
 mod exit;
@@ -20,6 +21,7 @@ mod signals;
 mod status;
 mod throwaway;
 mod token;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -125,6 +125,15 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// A moment that came as text, to the second; what is none is left as it is.
+#[must_use]
+pub(super) fn moment(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => printable(text),
+    }
+}
+
 /// A terminal must not obey what a connector wrote.
 #[must_use]
 pub(super) fn printable(text: &str) -> String {

@@ -34,7 +34,7 @@ fn table(status: &Value) -> String {
     for (label, key) in rows {
         match &status[key] {
             Value::Null => {}
-            Value::String(text) => lines.push(format!("{label:20} {}", output::printable(text))),
+            Value::String(text) => lines.push(format!("{label:20} {}", output::moment(text))),
             other => lines.push(format!("{label:20} {other}")),
         }
     }
@@ -42,7 +42,7 @@ fn table(status: &Value) -> String {
         lines.push(format!(
             "{:20} valid until {}",
             "certificate",
-            output::printable(end)
+            output::moment(end)
         ));
     }
     let connectors: Vec<crate::connectors::Listing> =

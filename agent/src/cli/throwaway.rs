@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 use super::exit::{Exit, Failure};
+use super::trust::{self, Standing};
+use crate::config::Config;
 use crate::config::model::LogLevel;
 use crate::domain::{Generation, Sha256};
 use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls};
@@ -34,6 +36,8 @@ pub(super) struct Copy {
     pub(super) sha256: Sha256,
     /// Its content.
     pub(super) content: Vec<u8>,
+    /// The signature file beside it, if there is one.
+    pub(super) signature: Option<Vec<u8>>,
     // Deletes the copy when dropped.
     _directory: tempfile::TempDir,
 }
@@ -45,6 +49,8 @@ pub(super) struct Report {
     pub(super) file: PathBuf,
     /// Digest of its content: what `sha256` in the settings pins.
     pub(super) sha256: Sha256,
+    /// Who signed it.
+    pub(super) signature: Standing,
     /// What it says about itself.
     pub(super) manifest: Manifest,
     /// Its capabilities, from `info`.
@@ -100,6 +106,7 @@ impl Copy {
             log_directory,
             sha256: Sha256::of(&content),
             content,
+            signature: trust::read(file)?,
             _directory: directory,
         })
     }
@@ -142,8 +149,17 @@ impl Copy {
         })
     }
 
-    /// Loads it, asks it for `info` and ends it.
-    pub(super) async fn validate(&self) -> Result<Report, Failure> {
+    /// The file as it was named.
+    pub(super) fn original(&self) -> &Path {
+        &self.original
+    }
+
+    /// Loads it, asks it for `info` and ends it. Signatures count under `config`.
+    ///
+    /// # Errors
+    /// If it cannot be loaded, contradicts itself, or carries a signature that does not fit; then nothing is loaded.
+    pub(super) async fn validate(&self, config: Option<&Config>) -> Result<Report, Failure> {
+        let signature = trust::standing(config, self)?;
         let manifest = self.manifest().await?;
         let started = self.start(&manifest).await?;
         self.end(&started).await;
@@ -172,6 +188,7 @@ impl Copy {
         Ok(Report {
             file: self.original.clone(),
             sha256: self.sha256,
+            signature,
             capabilities: names.map(str::to_owned).collect(),
             manifest,
             info,

@@ -86,12 +86,13 @@ fn create(file: &TokenFile, name: &str, scopes: &[String], expires: Option<&str>
     Ok(())
 }
 
-fn expiry(text: &str) -> Result<Timestamp, Failure> {
+/// When what lasts `text` from now on ends.
+pub(super) fn expiry(text: &str) -> Result<Timestamp, Failure> {
     let wrong = || {
         Failure::new(
             Exit::Usage,
             format!("`{}` is not a duration", text.escape_debug()),
-            "give how long the token shall last: --expires 90d",
+            "give how long it shall last: --expires 90d",
         )
     };
     let span = value::duration(text)
@@ -135,9 +136,9 @@ fn table(rows: &[Value]) -> String {
                 text(&row["id"]),
                 text(&row["name"]),
                 scopes.join(" "),
-                text(&row["created_at"]),
-                text(&row["expires_at"]),
-                text(&row["last_used_at"]),
+                output::moment(&text(&row["created_at"])),
+                output::moment(&text(&row["expires_at"])),
+                output::moment(&text(&row["last_used_at"])),
             ]
         })
         .collect();

@@ -26,6 +26,8 @@ const CERTIFICATE: &str = "dispatch.tls.certificate";
 const KEY: &str = "dispatch.tls.private_key";
 const RENEW: &str = "issue a new one: lumos-agent cert renew; or name another file";
 const PAIR: &str = "issue a new pair: lumos-agent cert renew; or name another file";
+const NO_ACCESS: &str =
+    "run this as root or as the user that the installation belongs to, for example with sudo";
 const MAKE: &str = "make one: lumos-agent init, or name another file";
 /// Days before its end from which on a certificate is worth a warning.
 const SOON: i64 = 14;
@@ -59,8 +61,17 @@ pub(super) fn check(certificate: &Path, key: &Path, now: SystemTime) -> Vec<Find
     findings
 }
 
+/// The remedy for a file that can't be read; `missing` where there is none.
+fn unread(error: &std::io::Error, missing: &'static str) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => NO_ACCESS,
+        _ => missing,
+    }
+}
+
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Finding> {
-    let bytes = std::fs::read(file).map_err(|error| fatal(CERTIFICATE, refused(file, error.kind()), MAKE))?;
+    let bytes = std::fs::read(file)
+        .map_err(|error| fatal(CERTIFICATE, refused(file, error.kind()), unread(&error, MAKE)))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
@@ -84,7 +95,8 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Finding> {
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Finding> {
-    let bytes = std::fs::read(file).map_err(|error| fatal(KEY, refused(file, error.kind()), PAIR))?;
+    let bytes =
+        std::fs::read(file).map_err(|error| fatal(KEY, refused(file, error.kind()), unread(&error, PAIR)))?;
     let bytes = zeroize::Zeroizing::new(bytes);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
         let message = format!("names {}, which holds no private key", file.display());

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::keys::{Kind, LEVELS};
 use super::value;
-use crate::domain::{Scope, Sha256};
+use crate::domain::{Scope, Sha256, TrustedKey};
 
 /// What is wrong with a value, and with which part of the text.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ pub(super) fn check(kind: Kind, value: &Spanned<DeValue<'_>>) -> Vec<Fault> {
         Kind::Texts | Kind::Paths => list(kind, value, |text| (!text.is_empty()).then_some(()).ok_or(None)),
         Kind::Digests => list(kind, value, |text| {
             text.parse::<Sha256>()
+                .map(drop)
+                .map_err(|error| Some(error.to_string()))
+        }),
+        Kind::Keys => list(kind, value, |text| {
+            text.parse::<TrustedKey>()
                 .map(drop)
                 .map_err(|error| Some(error.to_string()))
         }),
@@ -88,7 +93,7 @@ fn remedy_for_type(kind: Kind, value: &DeValue<'_>) -> String {
         {
             format!("write it without quotation marks: {text}")
         }
-        (Kind::Texts | Kind::Paths | Kind::Digests, DeValue::String(text)) => {
+        (Kind::Texts | Kind::Paths | Kind::Digests | Kind::Keys, DeValue::String(text)) => {
             format!("put it into a list: [\"{text}\"]")
         }
         (Kind::Text | Kind::Path | Kind::Choice(_), DeValue::Integer(number)) => {

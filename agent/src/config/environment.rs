@@ -204,7 +204,7 @@ fn parse(kind: Kind, raw: &str) -> Spanned<DeValue<'_>> {
             Ok(number @ DeValue::Integer(_)) => number,
             _ => text(raw),
         },
-        Kind::Texts | Kind::Paths | Kind::Digests => {
+        Kind::Texts | Kind::Paths | Kind::Digests | Kind::Keys => {
             DeValue::Array(words(raw).map(|word| Spanned::new(0..0, text(word))).collect())
         }
         _ => text(raw),

@@ -203,6 +203,12 @@ const DISPATCH: &[Key] = &[
     )
     .at_start(),
     key(
+        "max_in_flight_per_caller",
+        Kind::Count { min: 1, max: 100_000 },
+        Default::Toml("128"),
+        "Calls of one token or client certificate at the same time; one more is answered 429.",
+    ),
+    key(
         "max_connections",
         Kind::Count { min: 1, max: 100_000 },
         Default::Toml("512"),
@@ -228,13 +234,25 @@ const TLS: &[Key] = &[
         "client_ca",
         Kind::Path,
         Default::None("\"tls/client-ca.pem\""),
-        "PEM file: the CA whose client certificates are accepted.",
+        "PEM file: the CA whose client certificates are accepted. Read again when it changes. `lumos-agent cert client` makes one.",
+    ),
+    key(
+        "client_auth",
+        Kind::Choice(&["optional", "required"]),
+        Default::Toml("\"optional\""),
+        "With client_ca: whether callers may come without a certificate, or are refused in the handshake.",
+    ),
+    key(
+        "client_crl",
+        Kind::Path,
+        Default::None("\"tls/client-ca.crl\""),
+        "PEM file: revocation lists of that CA and of every CA below it. Read again when it changes.",
     ),
     key(
         "client_names",
         Kind::Scopes,
         Default::None("{ \"lumos.example.com\" = [\"*:*\"] }"),
-        "What the holder of a client certificate may do: subject alternative name = list of scopes.",
+        "What the holder of a client certificate may do: subject alternative name = list of scopes. Where a call carries a token too, the token alone decides.",
     ),
     key(
         "min_version",
@@ -326,6 +344,18 @@ const CONNECTORS: &[Key] = &[
         Kind::Boolean,
         Default::Toml("false"),
         "Load only connectors whose sha256 is in their settings.",
+    ),
+    key(
+        "trusted_keys",
+        Kind::Keys,
+        Default::Toml("[]"),
+        "Minisign public keys, as in minisign.pub. A connector's signature by one of them, NAME.so.minisig beside NAME.so, must fit it.",
+    ),
+    key(
+        "require_signed",
+        Kind::Boolean,
+        Default::Toml("false"),
+        "Load only connectors that are signed by one of connectors.trusted_keys.",
     ),
 ];
 

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Paths,
     /// A list of SHA-256 digests.
     Digests,
+    /// A list of minisign public keys.
+    Keys,
     /// A table from a name to a list of scopes.
     Scopes,
     /// A table from a variable's name to its value. Values are never shown.
@@ -68,6 +70,7 @@ impl Kind {
             Kind::Texts => "a list of texts, such as [\"a\", \"b\"]".into(),
             Kind::Paths => "a list of paths, such as [\"/srv/data\"]".into(),
             Kind::Digests => "a list of SHA-256 digests of 64 hexadecimal digits each".into(),
+            Kind::Keys => "a list of minisign public keys, such as [\"RWQf6LRCGA9i…\"]".into(),
             Kind::Scopes => "a table such as { \"lumos.example.com\" = [\"mockapp:read\"] }".into(),
             Kind::Variables => "a table of texts, such as { NAME = \"value\" }".into(),
             Kind::Free => "a table".into(),

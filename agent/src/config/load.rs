@@ -192,6 +192,7 @@ impl Loader {
         absolute(&mut config.dispatch.tls.certificate);
         absolute(&mut config.dispatch.tls.private_key);
         config.dispatch.tls.client_ca.iter_mut().for_each(absolute);
+        config.dispatch.tls.client_crl.iter_mut().for_each(absolute);
         absolute(&mut config.connectors.directory);
         absolute(&mut config.log.directory);
         let tenants = config

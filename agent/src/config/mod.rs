@@ -9,6 +9,7 @@
 
 mod certificate;
 pub(crate) mod check;
+mod client_certificates;
 mod environment;
 mod file;
 mod keys;

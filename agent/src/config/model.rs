@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::value::de;
-use crate::domain::{AppId, Scopes, Sha256};
+use crate::domain::{AppId, Scopes, Sha256, TrustedKey};
 
 /// All of `agent.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -89,6 +89,8 @@ pub struct Dispatch {
     pub timeout: Duration,
     /// Calls at the same time, over all connectors.
     pub max_in_flight: u32,
+    /// Calls of one caller at the same time.
+    pub max_in_flight_per_caller: u32,
     /// Connections at the same time.
     pub max_connections: u32,
     /// `[dispatch.tls]`
@@ -104,11 +106,25 @@ pub struct Tls {
     pub private_key: PathBuf,
     /// PEM file: the CA whose client certificates are accepted.
     pub client_ca: Option<PathBuf>,
+    /// Whether a connection without a client certificate is accepted; counts only with `client_ca`.
+    pub client_auth: ClientAuth,
+    /// PEM file: the revocation lists of `client_ca`.
+    pub client_crl: Option<PathBuf>,
     /// Subject alternative name of a client certificate -> what it may do.
     #[serde(default)]
     pub client_names: BTreeMap<String, Scopes>,
     /// Lowest version offered.
     pub min_version: TlsVersion,
+}
+
+/// `dispatch.tls.client_auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// `optional`: a certificate or a token.
+    Optional,
+    /// `required`: a certificate, and what the request may do by its names or by a token.
+    Required,
 }
 
 /// `dispatch.tls.min_version`.
@@ -158,6 +174,10 @@ pub struct Connectors {
     pub trusted_owners: Vec<String>,
     /// Whether only libraries with a `sha256` pin are loaded.
     pub require_pinned: bool,
+    /// Minisign public keys whose signatures count.
+    pub trusted_keys: Vec<TrustedKey>,
+    /// Whether only libraries with a signature by one of them are loaded.
+    pub require_signed: bool,
     /// `[connectors.settings.APP_ID]`
     #[serde(default)]
     pub settings: BTreeMap<AppId, ConnectorSettings>,

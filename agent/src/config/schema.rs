@@ -91,6 +91,9 @@ fn form(kind: Kind) -> Value {
         Kind::Digests => {
             json!({ "type": "array", "items": { "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" } })
         }
+        Kind::Keys => {
+            json!({ "type": "array", "items": { "type": "string", "pattern": "^RW[0-9A-Za-z+/]{54}$" } })
+        }
         Kind::Scopes => json!({
             "type": "object",
             "additionalProperties": { "type": "array", "items": { "type": "string" } },

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::certificate;
+use super::certificate::{self, Finding};
+use super::client_certificates;
 use super::load::{Loaded, Provenance};
 use super::model::{Config, ConnectorSettings, Events, Isolation, Sandbox};
 use super::report::{Problem, Severity};
@@ -165,28 +166,19 @@ impl Check<'_> {
 
     fn tls(&mut self, now: SystemTime) {
         let tls = &self.config.dispatch.tls;
-        for finding in certificate::check(&tls.certificate, &tls.private_key, now) {
+        self.take(certificate::check(&tls.certificate, &tls.private_key, now));
+        let findings = client_certificates::check(tls);
+        self.take(findings);
+    }
+
+    fn take(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
             let problem = self.from.problem(finding.key, finding.message, finding.help);
-            let problem = if finding.fatal {
+            self.problems.push(if finding.fatal {
                 problem
             } else {
                 problem.as_warning()
-            };
-            self.problems.push(problem);
-        }
-        if !tls.client_names.is_empty() && tls.client_ca.is_none() {
-            self.error(
-                "dispatch.tls.client_names",
-                "is given, but no certificate authority vouches for such names",
-                "set dispatch.tls.client_ca too, or delete client_names and use tokens",
-            );
-        }
-        if tls.client_ca.is_some() {
-            self.error(
-                "dispatch.tls.client_ca",
-                "is set, but client certificates are not available in this version",
-                "delete it and use tokens: lumos-agent token create --name NAME",
-            );
+            });
         }
     }
 
@@ -236,6 +228,13 @@ impl Check<'_> {
                     "move it to the settings of those connectors that run in a process, or delete the line",
                 );
             }
+        }
+        if connectors.require_signed && connectors.trusted_keys.is_empty() {
+            self.error(
+                "connectors.require_signed",
+                "is on, but connectors.trusted_keys names no key: every connector would be refused",
+                "add the line that begins with RW of your minisign.pub to connectors.trusted_keys",
+            );
         }
         for name in &connectors.trusted_owners {
             if matches!(crate::os::resolve_owner(name), Ok(None)) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::Sha256;
+use crate::domain::{KeyId, Sha256};
 use crate::hosting::Manifest;
 
 /// Content that may be started.
@@ -15,4 +15,6 @@ pub(super) struct Artifact {
     pub(super) manifest: Arc<Manifest>,
     /// The private copy.
     pub(super) library: PathBuf,
+    /// The trusted key that it was signed by when it was examined.
+    pub(super) signed_by: Option<KeyId>,
 }

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::fair::{Slot, Turned};
 use super::listing::State;
 use super::registry::{Entry, Live, Route, Shared};
 use super::starter::AnyCall;
@@ -66,7 +66,7 @@ async fn route(
             Route::Draining => return Err(CallError::Draining),
             Route::Down { state, reason, until } => return Err(not_ready(call, *state, reason, *until)),
         };
-        let Some(slot) = slot(entry, &live, call).await? else {
+        let Some(slot) = slot(&live, call).await? else {
             continue;
         };
         meter.slot_taken();
@@ -115,23 +115,18 @@ async fn moved_on(live: &Live, call: &Call) -> Result<(), CallError> {
 }
 
 /// Waits for a slot; `None` if the route has moved on meanwhile.
-async fn slot(
-    entry: &Arc<Entry>,
-    live: &Arc<Live>,
-    call: &Call,
-) -> Result<Option<OwnedSemaphorePermit>, CallError> {
-    use tokio::sync::TryAcquireError;
-    match Arc::clone(&live.slots).try_acquire_owned() {
-        Ok(slot) => return Ok(Some(slot)),
-        Err(TryAcquireError::Closed) => return moved_on(live, call).await.map(|()| None),
-        Err(TryAcquireError::NoPermits) => {}
-    }
-    let Some(_place) = Ticket::take(entry, |entry| &entry.queued, live.queue_limit()) else {
-        return Err(busy(call));
+async fn slot(live: &Live, call: &Call) -> Result<Option<Slot>, CallError> {
+    let taken = match live.slots.try_take() {
+        Ok(Some(slot)) => Ok(slot),
+        Ok(None) => timeout_at(call.deadline, live.slots.take(&call.caller))
+            .await
+            .map_err(|_| CallError::DeadlinePassed { sent: false })?,
+        Err(turned) => Err(turned),
     };
-    match timeout_at(call.deadline, Arc::clone(&live.slots).acquire_owned()).await {
-        Ok(slot) => Ok(slot.ok()),
-        Err(_) => Err(CallError::DeadlinePassed { sent: false }),
+    match taken {
+        Ok(slot) => Ok(Some(slot)),
+        Err(Turned::Full) => Err(busy(call)),
+        Err(Turned::Closed) => moved_on(live, call).await.map(|()| None),
     }
 }
 
@@ -204,7 +199,7 @@ struct Work {
     begun: Instant,
     /// When the ladder begins.
     limit: Instant,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
     _counted: Ticket<Entry>,
     _masks: Option<Box<dyn Send + Sync>>,
 }
@@ -220,7 +215,7 @@ impl Running {
         live: &Arc<Live>,
         call: &Call,
         host_call: AnyCall,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
         masks: Option<Box<dyn Send + Sync>>,
         limit: Duration,
     ) -> Self {

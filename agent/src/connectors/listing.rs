@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::os::sandbox::{Confined, Level};
 
 /// The state of a connector, or of a file that is none.
@@ -68,6 +68,12 @@ pub struct Listing {
     /// What of its walls is in force, and why not more.
     #[serde(default)]
     pub sandbox: Option<Confined>,
+    /// The trusted key that this content is signed by.
+    #[serde(default)]
+    pub signed_by: Option<KeyId>,
+    /// Whether its settings name this content.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 /// One step in the life of a generation.
@@ -113,5 +119,7 @@ pub(super) fn removed(app_id: &AppId, last: &Transition) -> Listing {
         pid: None,
         isolation_level: None,
         sandbox: None,
+        signed_by: None,
+        pinned: false,
     }
 }

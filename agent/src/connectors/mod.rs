@@ -28,6 +28,7 @@ mod about;
 mod artifact;
 mod call;
 mod driver;
+mod fair;
 mod fleet;
 mod history;
 mod intake;
@@ -44,6 +45,8 @@ mod watch;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use settings::{pinned, pinned_by_anyone};
 
 pub use listing::{Detail, Listing, State, Transition};
 

@@ -11,24 +11,22 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::about::About;
 use super::artifact::Artifact;
+use super::fair::FairSlots;
 use super::history::History;
 use super::listing::{Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
 use crate::os::sandbox::Confined;
 use crate::telemetry::metrics::Metrics;
-
-/// Calls that may wait for a slot, for every slot.
-const QUEUE_FACTOR: u32 = 4;
 
 /// Everything shared.
 pub(super) struct Shared {
@@ -62,8 +60,6 @@ pub(super) struct Entry {
     pub(super) timeout_ms: AtomicU64,
     /// Calls that a host has.
     pub(super) in_flight: AtomicU32,
-    /// Calls that wait for a slot.
-    pub(super) queued: AtomicU32,
     pub(super) history: Mutex<History>,
 }
 
@@ -93,9 +89,8 @@ pub(super) struct Live {
     pub(super) log: Masks,
     /// What of its walls is in force.
     pub(super) confined: Arc<Confined>,
-    /// One permit for each call that may run. Closed when the route has moved on.
-    pub(super) slots: Arc<Semaphore>,
-    pub(super) capacity: u32,
+    /// One for each call that may run. Closed when the route has moved on.
+    pub(super) slots: Arc<FairSlots>,
     /// Cancelled when the route has moved on.
     pub(super) retired: CancellationToken,
     /// It has answered a call.
@@ -118,6 +113,8 @@ pub(super) struct Status {
     pub(super) isolation: Isolation,
     pub(super) pid: Option<u32>,
     pub(super) confined: Option<Arc<Confined>>,
+    pub(super) signed_by: Option<KeyId>,
+    pub(super) pinned: bool,
 }
 
 impl Shared {
@@ -176,6 +173,8 @@ impl Entry {
             isolation,
             pid: None,
             confined: None,
+            signed_by: None,
+            pinned: false,
         };
         let route = Route::Down {
             state: State::Discovered,
@@ -190,7 +189,6 @@ impl Entry {
             finished: AtomicBool::new(false),
             timeout_ms: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
-            queued: AtomicU32::new(0),
             history: Mutex::new(history),
         };
         entry.set_timeout(timeout);
@@ -241,13 +239,8 @@ impl Entry {
             pid: status.pid,
             isolation_level: status.confined.as_ref().map(|confined| confined.level),
             sandbox: status.confined.as_deref().cloned(),
+            signed_by: status.signed_by,
+            pinned: status.pinned,
         }
-    }
-}
-
-impl Live {
-    /// How many calls may wait.
-    pub(super) fn queue_limit(&self) -> u32 {
-        self.capacity.saturating_mul(QUEUE_FACTOR)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::walls;
 use crate::config::Config;
 use crate::config::model::Isolation;
-use crate::domain::{AppId, Generation, Sha256};
+use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Walls;
 use crate::os::sandbox::Confinement;
 
@@ -28,6 +28,8 @@ pub(super) struct Effective {
     pub(super) scratch: PathBuf,
     pub(super) max_response_bytes: u64,
     pub(super) shutdown_grace: Duration,
+    /// Contents that may be loaded, if any are named.
+    pub(super) pins: Vec<Sha256>,
 }
 
 impl Effective {
@@ -56,6 +58,7 @@ impl Effective {
             scratch: walls::scratch(config),
             max_response_bytes: config.dispatch.max_response_bytes,
             shutdown_grace: config.agent.shutdown_grace,
+            pins: own.sha256,
         }
     }
 
@@ -83,7 +86,7 @@ impl Effective {
 }
 
 /// Whether some connector's pins allow `sha256`, before it is known whose library it is.
-pub(super) fn pinned_by_anyone(config: &Config, sha256: Sha256) -> Result<(), String> {
+pub(crate) fn pinned_by_anyone(config: &Config, sha256: Sha256) -> Result<(), String> {
     let anywhere = config
         .connectors
         .settings
@@ -98,7 +101,7 @@ pub(super) fn pinned_by_anyone(config: &Config, sha256: Sha256) -> Result<(), St
 }
 
 /// Whether the pins of `app_id` allow `sha256`.
-pub(super) fn pinned(config: &Config, app_id: &AppId, sha256: Sha256) -> Result<(), String> {
+pub(crate) fn pinned(config: &Config, app_id: &AppId, sha256: Sha256) -> Result<(), String> {
     let pins = config
         .connectors
         .settings
@@ -111,4 +114,21 @@ pub(super) fn pinned(config: &Config, app_id: &AppId, sha256: Sha256) -> Result<
     Err(format!(
         "its SHA-256 is not among connectors.settings.{app_id}.sha256; if you trust it, add {sha256} there"
     ))
+}
+
+/// Whether content that was signed by `by` may be loaded.
+pub(super) fn signed(config: &Config, by: Option<KeyId>) -> Result<(), String> {
+    let connectors = &config.connectors;
+    if !connectors.require_signed {
+        return Ok(());
+    }
+    match by {
+        Some(by) if connectors.trusted_keys.iter().any(|key| key.id() == by) => Ok(()),
+        Some(by) => Err(format!(
+            "it is signed by key {by}, which is no longer among connectors.trusted_keys; have it signed by one that is"
+        )),
+        None => {
+            Err("it is not signed, and connectors.require_signed is set; put its signature beside it".into())
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //!   {state_dir}/store/{sha256}.so      what hosts load
 //!   {state_dir}/manifests/{sha256}.json  what inspecting it said
+//!   {state_dir}/manifests/{sha256}.minisig  the signature that it came with
 //! ```
 
 use std::collections::HashSet;
@@ -93,6 +94,16 @@ impl Store {
         write_atomically(&self.manifest_path(sha256), &json)
     }
 
+    /// The signature that `sha256` came with. Whether it still counts is for the caller to check.
+    pub(super) fn signature(&self, sha256: Sha256) -> Option<Vec<u8>> {
+        fs::read(self.signature_path(sha256)).ok()
+    }
+
+    /// Remembers the signature that `sha256` came with.
+    pub(super) fn remember_signature(&self, sha256: Sha256, text: &[u8]) -> io::Result<()> {
+        write_atomically(&self.signature_path(sha256), text)
+    }
+
     /// Deletes every content that is not in `needed`.
     pub(super) fn collect(&self, needed: &HashSet<Sha256>) -> io::Result<()> {
         for directory in [&self.libraries, &self.manifests] {
@@ -116,6 +127,10 @@ impl Store {
 
     fn manifest_path(&self, sha256: Sha256) -> PathBuf {
         self.manifests.join(format!("{sha256}.json"))
+    }
+
+    fn signature_path(&self, sha256: Sha256) -> PathBuf {
+        self.manifests.join(format!("{sha256}{}", crate::signature::END))
     }
 
     /// Removes what an agent that was killed left half copied.

@@ -13,17 +13,21 @@ use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
+use super::cookie::Cookie;
+
 /// How long a connection may take to come about. Calls themselves may take as long as the agent lets them.
 const CONNECT: Duration = Duration::from_secs(10);
-
-use super::cookie;
+/// How long a question about the agent itself may take; a rescan copies large files meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A way to one agent.
 pub struct Client(Transport);
 
 enum Transport {
-    /// The state directory.
-    Local(PathBuf),
+    Local {
+        address: PathBuf,
+        state_dir: PathBuf,
+    },
     Remote {
         http: reqwest::Client,
         base: Url,
@@ -54,6 +58,12 @@ pub enum ClientError {
     /// The operating system does not let this user ask.
     #[error("you may not use the control socket {0}")]
     NotPermitted(String),
+    /// Somebody listens there, but does not answer.
+    #[error("the agent at {address} is there, but gave no answer within {} s", PATIENCE.as_secs())]
+    Silent {
+        /// Where.
+        address: String,
+    },
     /// The connection broke, or what came is not HTTP.
     #[error("the agent at {address} broke the connection: {reason}")]
     Broken {
@@ -76,7 +86,10 @@ impl Client {
     /// The agent on this machine whose state is in `state_dir`.
     #[must_use]
     pub fn local(state_dir: &Path) -> Self {
-        Client(Transport::Local(state_dir.to_owned()))
+        Client(Transport::Local {
+            address: super::endpoint(state_dir),
+            state_dir: state_dir.to_owned(),
+        })
     }
 
     /// The agent at `base` (`https://HOST:8443/connectors`; the path may be left out), which accepts `token`. With `ca`,
@@ -118,7 +131,7 @@ impl Client {
     /// Whether it is the agent on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(self.0, Transport::Local(_))
+        matches!(self.0, Transport::Local { .. })
     }
 
     /// `GET path`.
@@ -139,7 +152,17 @@ impl Client {
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
         match &self.0 {
-            Transport::Local(state_dir) => local(state_dir, method, path, body).await,
+            Transport::Local { address, state_dir } => {
+                let about_itself = path.starts_with("/control/");
+                let exchange = local(address, state_dir, method, path, body);
+                if !about_itself {
+                    return exchange.await;
+                }
+                let silent = |_| ClientError::Silent {
+                    address: address.display().to_string(),
+                };
+                tokio::time::timeout(PATIENCE, exchange).await.map_err(silent)?
+            }
             Transport::Remote { http, base, token } => {
                 let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
                 remote(http, method, &url, body, token).await
@@ -148,14 +171,19 @@ impl Client {
     }
 }
 
-async fn local(state_dir: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
-    let address = super::endpoint(state_dir);
+async fn local(
+    address: &Path,
+    state_dir: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Reply, ClientError> {
     let shown = address.display().to_string();
     let broken = |reason: String| ClientError::Broken {
         address: shown.clone(),
         reason,
     };
-    let stream = connect(&address).await.map_err(|error| match error.kind() {
+    let unreachable = |error: io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => ClientError::NotPermitted(shown.clone()),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Unreachable {
             address: shown.clone(),
@@ -165,21 +193,21 @@ async fn local(state_dir: &Path, method: Method, path: &str, body: Bytes) -> Res
             address: shown.clone(),
             reason: error.to_string(),
         },
-    })?;
+    };
+    let stream = connect(address).await.map_err(unreachable)?;
+    // After connecting: an agent that listens has written its secret before.
+    let cookie = Cookie::read(state_dir).map_err(unreachable)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(chain(&error)))?;
-    // Without it the agent says what is missing.
-    let cookie = cookie::read(state_dir);
-    let cookie = cookie.as_ref().map_or("", |cookie| cookie.expose_secret());
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, "localhost")
-        .header(cookie::HEADER, cookie)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body))
         .map_err(|error| broken(error.to_string()))?;
+    request.headers_mut().extend(cookie.header());
     let exchange = async {
         let response = sender.send_request(request).await?;
         let (head, body) = response.into_parts();
@@ -265,4 +293,31 @@ async fn connect(address: &Path) -> io::Result<tokio::net::windows::named_pipe::
         }
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_stands_still_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        Cookie::make(dir.path()).unwrap();
+        let _never_answers = tokio::net::UnixListener::bind(super::super::endpoint(dir.path())).unwrap();
+        let error = Client::local(dir.path())
+            .get("/control/status")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClientError::Silent { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_agent_is_told_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Client::local(dir.path())
+            .get("/control/status")
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+    }
 }

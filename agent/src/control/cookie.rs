@@ -1,80 +1,114 @@
-//! The cookie of the control socket: proof that who asks can read the agent's state directory.
+//! What a local command shows besides its user id: a secret that stands in the state directory.
 //!
-//! A connector's host runs under the agent's user, so the socket's peer credentials do not tell the two apart, and no kernel
-//! before Linux 7.1 can close a single unix socket to it. The sandbox closes the state directory in any case.
+//! A connector's host runs as the agent's own user, so the user id of a peer does not tell the two apart. But the sandbox
+//! keeps hosts out of the state directory, so the secret does. It is new at every start of the agent.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
 
-use crate::domain::Sha256;
-use crate::os;
+/// Carries the secret.
+const HEADER: HeaderName = HeaderName::from_static("x-lumos-control");
+/// Hexadecimal digits of it.
+const DIGITS: usize = 64;
 
-/// The header that carries it.
-pub(super) const HEADER: &str = "x-lumos-control";
-
-/// Where it is kept.
-fn path(state_dir: &Path) -> PathBuf {
-    state_dir.join("control.cookie")
-}
-
-/// The digest of the one cookie that is accepted.
-#[derive(Clone, Copy)]
-pub(super) struct Cookie([u8; 32]);
+/// The secret of one run of the agent. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Cookie(SecretString);
 
 impl Cookie {
-    /// Makes a new one, which replaces that of an earlier agent.
+    /// A new one, readable by the owner of the state directory alone.
+    ///
+    /// # Errors
+    /// If there is no randomness, or the file cannot be made.
     pub(super) fn make(state_dir: &Path) -> io::Result<Self> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        // 64 hexadecimal digits of something random: the digest's way to write itself.
-        let text = SecretString::from(Sha256::of(&bytes).to_string());
-        let path = path(state_dir);
+        let mut bytes = zeroize::Zeroizing::new([0; DIGITS / 2]);
+        getrandom::fill(&mut *bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        let cookie = Cookie(SecretString::from(hex::encode(*bytes)));
+        let path = file(state_dir);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        os::create_private(&path)?.write_all(text.expose_secret().as_bytes())?;
-        Ok(Cookie::of(text.expose_secret().as_bytes()))
+        crate::os::create_private(&path)?.write_all(cookie.0.expose_secret().as_bytes())?;
+        Ok(cookie)
     }
 
-    fn of(text: &[u8]) -> Self {
-        Cookie(*Sha256::of(text).as_bytes())
+    /// That of the agent with this state directory.
+    ///
+    /// # Errors
+    /// If it cannot be read: there is no agent, or this user may not ask it.
+    pub(super) fn read(state_dir: &Path) -> io::Result<Self> {
+        let mut text = String::new();
+        std::fs::File::open(file(state_dir))?
+            .take(DIGITS as u64)
+            .read_to_string(&mut text)?;
+        Ok(Cookie(SecretString::from(text)))
     }
 
-    /// `router` for those who know it.
-    pub(super) fn guard(self, router: Router) -> Router {
-        router.layer(from_fn(move |request: Request, next: Next| async move {
-            let given = request
-                .headers()
-                .get(HEADER)
-                .map(|value| Cookie::of(value.as_bytes()));
-            // Digests of secrets: what their comparison's time tells is of no use.
-            match given {
-                Some(given) if given.0 == self.0 => next.run(request).await,
-                _ => refusal(),
-            }
-        }))
+    /// The header that shows it.
+    pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let mut value = HeaderValue::from_str(self.0.expose_secret()).ok()?;
+        value.set_sensitive(true);
+        Some((HEADER, value))
+    }
+
+    fn shown_by(&self, headers: &HeaderMap) -> bool {
+        let own = self.0.expose_secret().as_bytes();
+        headers
+            .get(HEADER)
+            .is_some_and(|shown| shown.as_bytes().ct_eq(own).into())
     }
 }
 
-/// For a client: what to send, if it may be read.
-pub(super) fn read(state_dir: &Path) -> Option<SecretString> {
-    let text = std::fs::read_to_string(path(state_dir)).ok()?;
-    Some(SecretString::from(text))
+fn file(state_dir: &Path) -> PathBuf {
+    state_dir.join("control.cookie")
 }
 
-fn refusal() -> Response {
-    let text = "the control socket answers only those who can read control.cookie in the state directory; ask as the agent's user or as root";
-    (
-        StatusCode::FORBIDDEN,
-        axum::Json(serde_json::json!({ "error": text })),
-    )
-        .into_response()
+/// Lets only those in who show the secret.
+pub(super) async fn admit(State(cookie): State<Cookie>, request: Request, next: Next) -> Response {
+    if cookie.shown_by(request.headers()) {
+        return next.run(request).await;
+    }
+    let error = json!({ "error": "the control socket takes only what shows the secret in control.cookie" });
+    (StatusCode::UNAUTHORIZED, axum::Json(error)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_new_at_every_start_and_known_to_readers_of_the_state_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Cookie::read(dir.path()).is_err());
+        let first = Cookie::make(dir.path()).unwrap();
+        let second = Cookie::make(dir.path()).unwrap();
+        let shown = HeaderMap::from_iter(Cookie::read(dir.path()).unwrap().header());
+        assert!(second.shown_by(&shown));
+        assert!(!first.shown_by(&shown));
+        assert!(!second.shown_by(&HeaderMap::new()));
+        let empty = HeaderMap::from_iter([(HEADER, HeaderValue::from_static(""))]);
+        assert!(!second.shown_by(&empty));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_is_private_and_follows_no_link() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        symlink(&elsewhere, file(dir.path())).unwrap();
+        Cookie::make(dir.path()).unwrap();
+        assert!(!elsewhere.exists());
+        let mode = std::fs::metadata(file(dir.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }

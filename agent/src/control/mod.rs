@@ -1,5 +1,6 @@
 //! The control socket: local commands and the running agent, without a token. Whoever may connect is root, or owns the
-//! installation; the operating system vouches for it. A cookie keeps connectors out, which run under the same user.
+//! installation: the operating system vouches for the user, and a secret that only they can read tells them from a
+//! connector's host, which runs as the same user.
 #![forbid(unsafe_code)]
 
 pub mod client;

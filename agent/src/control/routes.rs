@@ -75,10 +75,7 @@ async fn connector(State(control): State<Arc<Control>>, Path(app_id): Path<Strin
         .and_then(|app_id| control.health.backend.show(&app_id));
     match detail {
         Some(detail) => Json(detail).into_response(),
-        None => error(
-            StatusCode::NOT_FOUND,
-            "there is no such connector; `lumos-agent connector list` shows them all",
-        ),
+        None => error(StatusCode::NOT_FOUND, "there is no such connector"),
     }
 }
 

@@ -7,12 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::cookie::Cookie;
+use super::cookie::{self, Cookie};
 use crate::auth::Peer;
 use crate::http::connection::{self, Protocol};
 
@@ -46,9 +46,8 @@ impl ControlServer {
     /// Binds. Whoever holds the state directory's lock may remove what an agent that was killed left behind.
     ///
     /// # Errors
-    /// If the socket cannot be made.
+    /// If the socket or the secret that its users show cannot be made.
     pub(crate) fn bind(state_dir: &Path) -> io::Result<Self> {
-        // The cookie first: who can connect must find the right one.
         let cookie = Cookie::make(state_dir)?;
         let acceptor = platform::Acceptor::bind(state_dir)?;
         Ok(ControlServer { acceptor, cookie })
@@ -56,7 +55,7 @@ impl ControlServer {
 
     /// Serves until `close` fires.
     pub(crate) async fn serve(mut self, router: Router, close: CancellationToken) {
-        let router = self.cookie.guard(router);
+        let router = router.layer(middleware::from_fn_with_state(self.cookie, cookie::admit));
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
@@ -68,7 +67,10 @@ impl ControlServer {
             };
             match accepted {
                 Ok(io) => {
-                    let peer = Peer { address: None };
+                    let peer = Peer {
+                        address: None,
+                        certificate: None,
+                    };
                     connections.spawn(connection::serve(
                         io,
                         Protocol::Http1,

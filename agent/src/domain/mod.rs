@@ -6,10 +6,12 @@ mod app_id;
 mod capability;
 mod digest;
 mod generation;
+mod key;
 mod scope;
 
 pub use app_id::{AppId, AppIdError};
 pub use capability::{CapabilityName, CapabilityNameError, Level};
 pub use digest::{Sha256, Sha256Error};
 pub use generation::Generation;
+pub use key::{KeyId, KeyIdError, TrustedKey, TrustedKeyError};
 pub use scope::{Scope, ScopeError, Scopes};

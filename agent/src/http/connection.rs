@@ -38,7 +38,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 /// Headers of one request.
-const MAX_HEADER_BYTES: usize = 32 << 10;
+pub(super) const MAX_HEADER_BYTES: usize = 32 << 10;
 /// Requests at one time on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
 /// Body bytes that a peer may send before anybody reads them: small, for they are not in the budget of request bytes.
@@ -294,7 +294,10 @@ mod tests {
 
     fn served(protocol: Protocol, router: Router) -> (tokio::io::DuplexStream, AbortOnDropHandle<()>) {
         let (ours, theirs) = duplex(1024);
-        let peer = Peer { address: None };
+        let peer = Peer {
+            address: None,
+            certificate: None,
+        };
         let task = tokio::spawn(serve(theirs, protocol, router, peer, CancellationToken::new()));
         (ours, AbortOnDropHandle::new(task))
     }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use super::body::Budget;
+use super::callers::Callers;
 use super::envelope::Problem;
 use super::frame::{self, Exchange};
 use super::peek::SecretKeys;
@@ -37,6 +38,8 @@ pub(crate) struct Dispatch {
     pub(super) draining: CancellationToken,
     config: watch::Receiver<Arc<Config>>,
     in_flight: AtomicU32,
+    /// Calls at one time of each caller.
+    pub(super) callers: Callers,
     keys: ArcSwapOption<KeysOf>,
 }
 
@@ -64,6 +67,7 @@ impl Dispatch {
             draining,
             config,
             in_flight: AtomicU32::new(0),
+            callers: Callers::default(),
             keys: ArcSwapOption::empty(),
         }
     }
@@ -79,6 +83,7 @@ impl Dispatch {
             draining: self.draining.clone(),
             config: self.config.clone(),
             in_flight: AtomicU32::new(0),
+            callers: Callers::default(),
             keys: ArcSwapOption::empty(),
         }
     }

@@ -12,6 +12,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::auth::Denied;
 use crate::call::CallError;
 use crate::domain::AppId;
 
@@ -96,18 +97,28 @@ impl Problem {
         }
     }
 
-    /// No credential, or one that is not valid. `presented` says which, as RFC 6750 section 3 wants it.
-    pub(crate) fn unauthorized(presented: bool) -> Self {
-        let (challenge, message) = if presented {
-            (
-                r#"Bearer realm="lumos-agent", error="invalid_token""#,
-                "the token is not valid: unknown, expired or revoked; `lumos-agent token list` shows those in force",
-            )
-        } else {
-            (
-                r#"Bearer realm="lumos-agent""#,
-                "a token is needed: send `Authorization: Bearer lumos_…`; `lumos-agent token create` makes one",
-            )
+    /// No credential, or one that is not valid. The challenge says which of both, as RFC 6750 section 3 wants it.
+    pub(crate) fn unauthorized(denied: Denied) -> Self {
+        let challenge = match denied {
+            Denied::Invalid => r#"Bearer realm="lumos-agent", error="invalid_token""#,
+            _ => r#"Bearer realm="lumos-agent""#,
+        };
+        let message = match denied {
+            Denied::Invalid => {
+                "the token is not valid: unknown, expired or revoked; `lumos-agent token list` shows those in force"
+            }
+            Denied::Absent => {
+                "a token is needed: send `Authorization: Bearer lumos_…`; `lumos-agent token create` makes one"
+            }
+            Denied::NoCertificate => {
+                "a client certificate is needed; connect again with one, `lumos-agent cert client` makes it"
+            }
+            Denied::CertificateLapsed => {
+                "the client certificate is not accepted any more: expired, revoked or of another authority; connect again with a new one"
+            }
+            Denied::CertificateUnknown => {
+                "the client certificate is valid, but none of its names may do anything here; add one to dispatch.tls.client_names, or send a token"
+            }
         };
         let mut problem = Self::new(
             StatusCode::UNAUTHORIZED,
@@ -332,8 +343,17 @@ mod tests {
             retry_after: second,
         };
         vec![
-            ("no credential", Problem::unauthorized(false)),
-            ("bad credential", Problem::unauthorized(true)),
+            ("no credential", Problem::unauthorized(Denied::Absent)),
+            ("bad credential", Problem::unauthorized(Denied::Invalid)),
+            ("no certificate", Problem::unauthorized(Denied::NoCertificate)),
+            (
+                "lapsed certificate",
+                Problem::unauthorized(Denied::CertificateLapsed),
+            ),
+            (
+                "unknown certificate",
+                Problem::unauthorized(Denied::CertificateUnknown),
+            ),
             (
                 "scope",
                 Problem::forbidden("the token does not cover `mockapp:write`").about(&app),

@@ -1,7 +1,6 @@
 //! Around every request of the dispatch listener: its id, whether the agent is draining, who asks, the log line, and the
 //! headers that every answer carries.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +12,11 @@ use http::header::{CACHE_CONTROL, CONNECTION, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tokio::time::Instant;
 
+use super::connection::MAX_HEADER_BYTES;
 use super::dispatch::Dispatch;
 use super::envelope::{ErrorCode, Problem};
 use super::{body, headers};
-use crate::auth::{Denied, Peer, Principal};
+use crate::auth::{Peer, Principal};
 use crate::domain::{AppId, CapabilityName};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -138,7 +138,7 @@ pub(super) async fn frame(
     next: Next,
 ) -> Response {
     let version = request.version();
-    let peer = request.extensions().get::<Peer>().and_then(|peer| peer.address);
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     // Reading the body would make hyper say "100 Continue"; a caller that waits for it sends nothing after a refusal.
     let waits = request.headers().contains_key(EXPECT);
     let exchange = Exchange(Arc::new(Inner {
@@ -152,7 +152,7 @@ pub(super) async fn frame(
         answered: OnceLock::new(),
     }));
     request.extensions_mut().insert(exchange.clone());
-    let mut response = match admit(&dispatch, &exchange, request.headers(), peer).await {
+    let mut response = match admit(&dispatch, &exchange, request.headers(), &peer).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -181,19 +181,29 @@ async fn admit(
     dispatch: &Dispatch,
     exchange: &Exchange,
     headers: &HeaderMap,
-    peer: Option<IpAddr>,
+    peer: &Peer,
 ) -> Result<(), Problem> {
+    // hyper bounds what it buffers, and so refuses only what comes in more than one part.
+    if headers::len(headers) > MAX_HEADER_BYTES {
+        return Err(Problem::bad_request(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("the headers have more than {MAX_HEADER_BYTES} bytes"),
+        ));
+    }
     if dispatch.draining.is_cancelled() {
         return Err(Problem::draining());
     }
-    match dispatch.auth.authenticate(headers) {
+    match dispatch
+        .auth
+        .authenticate(headers, peer, &dispatch.config().dispatch.tls)
+    {
         Ok(principal) => {
             let _ = exchange.0.caller.set(principal);
             Ok(())
         }
         Err(denied) => {
-            dispatch.throttle.failed(peer).await;
-            Err(Problem::unauthorized(denied == Denied::Invalid))
+            dispatch.throttle.failed(peer.address).await;
+            Err(Problem::unauthorized(denied))
         }
     }
 }

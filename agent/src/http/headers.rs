@@ -18,6 +18,14 @@ const OBSERVABILITY_PREFIX: &str = "x-lumos-observability-";
 /// The most of those that are passed on.
 const MAX_OBSERVABILITY: usize = 16;
 
+/// Bytes of names and values.
+pub(crate) fn len(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
+}
+
 /// Whether `text` may be echoed and logged: `[A-Za-z0-9._-]{1,128}`.
 pub(crate) fn is_safe(text: &[u8]) -> bool {
     let alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);

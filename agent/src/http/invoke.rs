@@ -61,6 +61,16 @@ async fn call(
         ))));
     }
     let config = dispatch.config();
+    let limit = config.dispatch.max_in_flight_per_caller;
+    let _share = dispatch
+        .callers
+        .place(&exchange.caller().name, limit)
+        .ok_or_else(|| {
+            about(Problem::too_many(
+                "this credential has as many calls as dispatch.max_in_flight_per_caller allows",
+                SOON,
+            ))
+        })?;
     let _place = dispatch.place(config.dispatch.max_in_flight).ok_or_else(|| {
         about(Problem::too_many(
             "the agent has as many calls as dispatch.max_in_flight allows",

@@ -1,14 +1,14 @@
 //! Accepts TCP connections: as many at one time as are allowed, each with TLS if the listener has a certificate.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,7 @@ impl Listener {
     pub(crate) async fn serve(self, close: CancellationToken) {
         let room = Arc::new(Semaphore::new(self.max_connections.max(1) as usize));
         let mut connections = JoinSet::new();
+        let told = Arc::new(Ration::default());
         loop {
             while connections.try_join_next().is_some() {}
             // Where there is no room, connections wait in the system's backlog.
@@ -51,12 +52,14 @@ impl Listener {
                 Ok((stream, address)) => {
                     let peer = Peer {
                         address: Some(address.ip()),
+                        certificate: None,
                     };
                     let open = Open::new(&self.metrics);
                     let (tls, router, close) = (self.tls.clone(), self.router.clone(), close.clone());
+                    let told = told.clone();
                     connections.spawn(async move {
                         let _kept = (place, open);
-                        one(stream, tls, router, peer, close).await;
+                        one(stream, tls, router, peer, close, &told).await;
                     });
                 }
                 Err(error) => {
@@ -80,15 +83,17 @@ async fn one(
     stream: TcpStream,
     tls: Option<Arc<ServerTls>>,
     router: Router,
-    peer: Peer,
+    mut peer: Peer,
     close: CancellationToken,
+    told: &Ration,
 ) {
     // Without it, small answers wait for acknowledgements (Nagle).
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         return connection::serve(stream, Protocol::Http1, router, peer, close).await;
     };
-    let acceptor = TlsAcceptor::from(tls.server_config());
+    let handshake = tls.handshake();
+    let acceptor = TlsAcceptor::from(handshake.server_config());
     let shaken = match close
         .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream)))
         .await
@@ -99,12 +104,49 @@ async fn one(
     };
     match shaken {
         Ok(stream) => {
+            peer.certificate = handshake.client_certificate(stream.get_ref().1).map(Arc::new);
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             connection::serve(stream, protocol, router, peer, close).await;
         }
+        Err(error) if about_certificate(&error) && told.one_more() => {
+            tracing::warn!(peer = ?peer.address, %error, "a TLS handshake failed: the client certificate is not accepted");
+        }
         Err(error) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),
     }
+}
+
+/// So many lines a minute, for what anybody on the network can bring about.
+#[derive(Default)]
+struct Ration(Mutex<Option<(Instant, u32)>>);
+
+impl Ration {
+    const LINES: u32 = 20;
+    const TIME: Duration = Duration::from_secs(60);
+
+    /// Whether one more may be written.
+    fn one_more(&self) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (since, lines) = spent
+            .filter(|(since, _)| now.duration_since(*since) < Self::TIME)
+            .unwrap_or((now, 0));
+        *spent = Some((since, lines + 1));
+        lines < Self::LINES
+    }
+}
+
+/// Whether the peer's certificate is what stopped a handshake: the one failure that somebody will ask about.
+fn about_certificate(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|source| source.downcast_ref());
+    matches!(
+        error,
+        Some(
+            rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::InvalidCertRevocationList(_)
+        )
+    )
 }
 
 /// Counts a connection for as long as it is open.
@@ -120,5 +162,19 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections_changed(-1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ration_is_spent_and_comes_back() {
+        let ration = Ration::default();
+        let written = |times: u32| (0..times).filter(|_| ration.one_more()).count();
+        assert_eq!(written(50), 20);
+        tokio::time::advance(Ration::TIME).await;
+        assert_eq!(written(50), 20);
     }
 }

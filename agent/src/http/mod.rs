@@ -13,16 +13,17 @@
 pub(crate) mod admin;
 pub(crate) mod backend;
 mod body;
+mod callers;
 pub(crate) mod connection;
 pub(crate) mod dispatch;
 pub(crate) mod envelope;
 mod frame;
 mod gzip;
-mod headers;
+pub(crate) mod headers;
 mod invoke;
 pub(crate) mod listener;
 mod openapi;
-mod peek;
+pub(crate) mod peek;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::dispatch::Dispatch;
 use crate::auth::Principal;
+use crate::config::model::{ClientAuth, Tls};
 use crate::domain::{AppId, CapabilityName};
 
 /// The document for `caller`.
@@ -31,6 +32,7 @@ pub(super) fn document(dispatch: &Dispatch, caller: &Principal) -> Value {
             paths.insert(path, json!({ "post": operation }));
         }
     }
+    let (security, schemes) = security(&dispatch.config().dispatch.tls);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -40,16 +42,28 @@ pub(super) fn document(dispatch: &Dispatch, caller: &Principal) -> Value {
         },
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "servers": [{ "url": "/" }],
-        "security": [{ "token": [] }],
+        "security": security,
         "paths": paths,
         "components": {
             "schemas": schemas,
             "responses": error_responses(),
-            "securitySchemes": {
-                "token": { "type": "http", "scheme": "bearer", "description": "`lumos_…`, made by `lumos-agent token create`" },
-            },
+            "securitySchemes": schemes,
         },
     })
+}
+
+/// What a call needs, and what that is.
+fn security(tls: &Tls) -> (Value, Value) {
+    let token = json!({ "type": "http", "scheme": "bearer", "description": "`lumos_…`, made by `lumos-agent token create`" });
+    if tls.client_ca.is_none() {
+        return (json!([{ "token": [] }]), json!({ "token": token }));
+    }
+    let ways = match tls.client_auth {
+        ClientAuth::Optional => json!([{ "token": [] }, { "certificate": [] }]),
+        ClientAuth::Required => json!([{ "certificate": [], "token": [] }, { "certificate": [] }]),
+    };
+    let certificate = json!({ "type": "mutualTLS", "description": "made by `lumos-agent cert client`" });
+    (ways, json!({ "token": token, "certificate": certificate }))
 }
 
 /// One capability as `info` describes it.

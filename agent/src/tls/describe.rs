@@ -15,7 +15,7 @@ pub struct Description {
     pub subject: String,
     /// Who signed it.
     pub issuer: String,
-    /// Subject alternative names: DNS names and IP addresses.
+    /// Subject alternative names: DNS names, IP addresses and URIs.
     pub names: Vec<String>,
     /// From when.
     pub not_before: Timestamp,
@@ -62,9 +62,12 @@ pub fn fingerprint(der: &[u8]) -> String {
     pairs.join(":")
 }
 
-fn name(name: &GeneralName<'_>) -> Option<String> {
+/// A name as text. One of a kind that looks like another kind is left out: an authority may well let somebody choose his
+/// URI, but not his DNS name.
+pub(super) fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) if !name.contains([':', '/', '@']) => Some((*name).to_owned()),
+        GeneralName::URI(uri) if uri.contains(':') => Some((*uri).to_owned()),
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(|b| std::net::IpAddr::from(b).to_string());
             let v6 = || <[u8; 16]>::try_from(*bytes).map(|b| std::net::IpAddr::from(b).to_string());

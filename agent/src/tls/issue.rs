@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Clocks differ: what is issued now shall be valid for a caller whose clock is behind.
-const BACKDATED: Duration = Duration::from_secs(3_600);
-const AUTHORITY_DAYS: u32 = 3_650;
+pub(super) const BACKDATED: Duration = Duration::from_secs(3_600);
+pub(super) const AUTHORITY_DAYS: u32 = 3_650;
 /// The longest that common clients accept.
 const SERVER_DAYS: u32 = 397;
 
@@ -36,6 +36,9 @@ pub enum IssueError {
     /// Neither a DNS name nor an IP address.
     #[error("`{0}` is neither a host name nor an IP address")]
     Name(String),
+    /// Nothing that a caller can be called.
+    #[error("`{0}` is neither a DNS name nor a URI with a host")]
+    ClientName(String),
     /// The library refused, for example because the authority's files are not what they should be.
     #[error("the certificate could not be made: {0}")]
     Make(#[from] rcgen::Error),
@@ -80,25 +83,29 @@ pub fn server(authority: &Issued, names: &[String], now: Timestamp) -> Result<Is
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    let issuer_key = KeyPair::from_pem(&authority.private_key)?;
-    let issuer = Issuer::from_ca_cert_pem(&authority.certificate, issuer_key)?;
     let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, &issuer)?;
+    let certificate = params.signed_by(&key, &issuer(authority)?)?;
     Ok(Issued {
         certificate: certificate.pem(),
         private_key: Zeroizing::new(key.serialize_pem()),
     })
 }
 
+/// `authority`, ready to sign.
+pub(super) fn issuer(authority: &Issued) -> Result<Issuer<'static, KeyPair>, IssueError> {
+    let key = KeyPair::from_pem(&authority.private_key)?;
+    Ok(Issuer::from_ca_cert_pem(&authority.certificate, key)?)
+}
+
 /// `now` less `before`, plus `days`, as rcgen takes it.
-fn at(now: Timestamp, before: Duration, days: u32) -> time::OffsetDateTime {
+pub(super) fn at(now: Timestamp, before: Duration, days: u32) -> time::OffsetDateTime {
     let seconds = u64::try_from(now.as_second())
         .unwrap_or(0)
         .saturating_sub(before.as_secs());
     date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds) + DAY * days
 }
 
-fn distinguished(common_name: &str) -> DistinguishedName {
+pub(super) fn distinguished(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     // X.520 allows 64 characters.
     name.push(

@@ -1,4 +1,4 @@
-//! From two PEM files to a rustls configuration, with an error for each thing that is commonly wrong with them.
+//! From PEM files to a rustls configuration, with an error for each thing that is commonly wrong with them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,9 +10,11 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::trust::Trust;
 use crate::config::model::{Tls, TlsVersion};
 use crate::domain::Sha256;
 use crate::stamp::Stamp;
@@ -96,6 +98,14 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
+    /// A revocation list that cannot be used.
+    #[error("the revocation lists in {} cannot be used: {reason}", path.display())]
+    BadRevocationList {
+        /// Which file.
+        path: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
     /// rustls refuses the pair.
     #[error("the certificate and key cannot be used: {0}")]
     Unusable(String),
@@ -106,7 +116,9 @@ pub enum TlsError {
 pub(super) struct Loaded {
     pub(super) server: Arc<ServerConfig>,
     pub(super) info: CertificateInfo,
-    pub(super) stamps: [Option<Stamp>; 2],
+    /// Whose client certificates count; `None` if nobody's.
+    pub(super) trust: Option<Arc<Trust>>,
+    pub(super) stamps: Stamps,
 }
 
 /// Loads the pair without using it; for `check-config`. An expired certificate is no error: see [`CertificateInfo::expired`].
@@ -126,21 +138,31 @@ pub(super) fn load(settings: &Tls) -> Result<Loaded, TlsError> {
     let private = private_key(key)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let pair = pair(settings, chain, private, &provider)?;
-    let server = server_config(settings.min_version, pair, provider)?;
+    let trust = Trust::load(settings, &provider)?.map(Arc::new);
+    let server = server_config(settings.min_version, pair, trust.as_deref(), provider)?;
     Ok(Loaded {
         server: Arc::new(server),
         info,
+        trust,
         stamps,
     })
 }
 
-/// The stamps of both files; `None` where one is missing.
-pub(super) fn stamps(settings: &Tls) -> [Option<Stamp>; 2] {
-    [&settings.certificate, &settings.private_key]
-        .map(|path| std::fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata)))
+/// Of certificate, key, client authority and revocation lists.
+pub(super) type Stamps = [Option<Stamp>; 4];
+
+/// The stamps of all files; `None` where one is missing or not configured.
+pub(super) fn stamps(settings: &Tls) -> Stamps {
+    let files = [
+        Some(&settings.certificate),
+        Some(&settings.private_key),
+        settings.client_ca.as_ref(),
+        settings.client_crl.as_ref(),
+    ];
+    files.map(|path| Some(Stamp::of(&std::fs::metadata(path?).ok()?)))
 }
 
-fn read(key: &'static str, path: &Path) -> Result<(Vec<u8>, std::fs::Metadata), TlsError> {
+pub(super) fn read(key: &'static str, path: &Path) -> Result<(Vec<u8>, std::fs::Metadata), TlsError> {
     let unreadable = |source| TlsError::Unreadable {
         key,
         path: path.to_owned(),
@@ -227,16 +249,19 @@ fn pair(
 fn server_config(
     min_version: TlsVersion,
     pair: CertifiedKey,
+    trust: Option<&Trust>,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match min_version {
         TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::Tls13 => &[&rustls::version::TLS13],
     };
+    let clients = trust.map_or_else(WebPkiClientVerifier::no_client_auth, Trust::verifier);
+    // Sessions are kept by this configuration: a new authority or list is not got round by resuming an old one.
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|error| TlsError::Unusable(error.to_string()))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(server)

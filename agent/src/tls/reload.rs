@@ -1,14 +1,18 @@
 //! The pair in force, and the task that replaces it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use rustls::ServerConfig;
+use jiff::Timestamp;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::client::ClientCertificate;
 use super::load::{CertificateInfo, Loaded, TlsError, load, stamps};
+use super::trust::Trust;
 use crate::config::Config;
 use crate::config::model::Tls;
 
@@ -17,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A certificate that ends sooner is mentioned in the log.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
-/// Certificate and key of the dispatch listener.
+/// Certificate and key of the dispatch listener, and whose client certificates it accepts.
 #[derive(Debug)]
 pub(crate) struct ServerTls {
     current: ArcSwap<Loaded>,
@@ -39,8 +43,16 @@ impl ServerTls {
     }
 
     /// For the next handshake.
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
-        self.current.load().server.clone()
+    pub(crate) fn handshake(self: &Arc<Self>) -> Handshake {
+        Handshake {
+            tls: self.clone(),
+            loaded: self.current.load_full(),
+        }
+    }
+
+    /// Whose client certificates count now.
+    pub(super) fn trust(&self) -> Option<Arc<Trust>> {
+        self.current.load().trust.clone()
     }
 
     /// Of the certificate in force.
@@ -54,10 +66,16 @@ impl ServerTls {
             return Some(problem.as_ref().clone());
         }
         let info = self.certificate();
-        info.expired().then(|| {
-            format!(
+        if info.expired() {
+            return Some(format!(
                 "the certificate expired at {}; `lumos-agent cert renew` makes a new one",
                 info.not_after
+            ));
+        }
+        let until = self.trust()?.lists_until?;
+        (until < Timestamp::now()).then(|| {
+            format!(
+                "a revocation list of client certificates should have been replaced at {until}; it goes on to count"
             )
         })
     }
@@ -71,7 +89,7 @@ impl ServerTls {
             let settings = tls_of(&config);
             let now = stamps(&settings);
             let moved = settings != paths;
-            // Certificate and key are two files: a change counts once both have been quiet for one look.
+            // What belongs together are several files: a change counts once both have been quiet for one look.
             if (now != tried || moved) && now == before {
                 tried = now;
                 paths = settings;
@@ -90,17 +108,40 @@ impl ServerTls {
             }
             Err(error) => {
                 let text = describe(&error);
-                tracing::error!(error = %text, "the new certificate is not used; the old one stays in force");
+                tracing::error!(error = %text, "the new certificates are not used; the old ones stay in force");
                 self.problem.store(Some(Arc::new(format!(
-                    "the old certificate stays in force: {text}"
+                    "the old certificates stay in force: {text}"
                 ))));
             }
         }
     }
 }
 
+/// What is loaded; names are looked up in the configuration itself.
 fn tls_of(config: &watch::Receiver<Arc<Config>>) -> Tls {
-    config.borrow().dispatch.tls.clone()
+    Tls {
+        client_names: BTreeMap::new(),
+        ..config.borrow().dispatch.tls.clone()
+    }
+}
+
+/// What one handshake goes by, from its begin to its end.
+pub(crate) struct Handshake {
+    tls: Arc<ServerTls>,
+    loaded: Arc<Loaded>,
+}
+
+impl Handshake {
+    /// For rustls.
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        self.loaded.server.clone()
+    }
+
+    /// The certificate that the client proved to have.
+    pub(crate) fn client_certificate(&self, connection: &ServerConnection) -> Option<ClientCertificate> {
+        let trust = self.loaded.trust.clone()?;
+        ClientCertificate::new(connection.peer_certificates()?, self.tls.clone(), trust)
+    }
 }
 
 fn describe(error: &TlsError) -> String {
@@ -114,7 +155,7 @@ fn announce(info: &CertificateInfo) {
     let (not_after, fingerprint) = (info.not_after, info.fingerprint_sha256);
     if info.expired() {
         tracing::warn!(%not_after, %fingerprint, "the certificate has expired: callers will refuse it");
-    } else if not_after.duration_since(jiff::Timestamp::now()) < SOON {
+    } else if not_after.duration_since(Timestamp::now()) < SOON {
         tracing::warn!(%not_after, %fingerprint, "the certificate expires soon");
     } else {
         tracing::info!(%not_after, %fingerprint, "the certificate is in force");
@@ -124,8 +165,7 @@ fn announce(info: &CertificateInfo) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::TlsVersion;
-    use std::collections::BTreeMap;
+    use crate::config::model::{ClientAuth, TlsVersion};
     use std::path::Path;
 
     fn write_pair(dir: &Path, name: &str) -> Tls {
@@ -134,6 +174,8 @@ mod tests {
             certificate: dir.join("server.pem"),
             private_key: dir.join("server.key"),
             client_ca: None,
+            client_auth: ClientAuth::Optional,
+            client_crl: None,
             client_names: BTreeMap::new(),
             min_version: TlsVersion::Tls12,
         };

@@ -27,6 +27,7 @@ fn help_of_every_command() {
         &["cert"],
         &["cert", "show"],
         &["cert", "renew"],
+        &["cert", "client"],
     ];
     let home = Home::empty();
     for command in commands {

@@ -216,6 +216,30 @@ fn bad_scope() {
 }
 
 #[test]
+fn client_certificates_without_authority() {
+    let lines = "[dispatch.tls]\nclient_auth = \"required\"\nclient_crl = \"tls/none.crl\"\n\
+                 client_names = { \"a.example.com\" = [\"mockapp:read\"] }\n";
+    insta::assert_snapshot!(check(lines));
+}
+
+#[test]
+fn missing_client_authority() {
+    insta::assert_snapshot!(check("[dispatch.tls]\nclient_ca = \"tls/none.pem\"\n"));
+}
+
+#[test]
+fn client_authority_without_certificate() {
+    insta::assert_snapshot!(check("[dispatch.tls]\nclient_ca = \"tls/ca.key\"\n"));
+}
+
+#[test]
+fn bad_revocation_list() {
+    let lines = "[dispatch.tls]\nclient_ca = \"tls/ca.pem\"\nclient_crl = \"tls/ca.pem\"\nclient_auth = \"requird\"\n";
+    insta::assert_snapshot!(check(lines));
+    insta::assert_snapshot!(check(&lines.replace("requird", "required")));
+}
+
+#[test]
 fn bad_level() {
     insta::assert_snapshot!(check("log.level = \"VERBOSE\"\nlog.connector_level = \"EROR\"\n"));
 }

@@ -143,6 +143,9 @@ async fn a_connector_reaches_neither_its_neighbours_nor_the_agent() {
         println!("skipped: this kernel has no Landlock, so the connector is not isolated");
         return;
     }
+    let row = agent.row("intruder").unwrap();
+    assert_eq!(row["isolation_level"], row["sandbox"]["level"], "{row}");
+    assert_eq!(row["isolation_level"], "full", "{row}");
     let intruder = u32::try_from(first["pid"].as_u64().unwrap()).unwrap();
     let targets = targets(&agent, intruder);
     let before = contents(&agent);
@@ -170,4 +173,74 @@ async fn a_connector_reaches_neither_its_neighbours_nor_the_agent() {
         .await;
     assert_eq!(status, 200, "{answer}");
     assert!(agent.row("dropped.so").is_none());
+    let status = agent.installation.run(["status", "--output", "table"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(!status.contains("not fully isolated"), "{status}");
+
+    let scratch = agent.installation.file("state/scratch");
+    let names = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
+    assert_eq!(names(&scratch), 2, "one for each host");
+    let (_, installation) = agent.stop();
+    assert_eq!(names(&installation.file("state/scratch")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_is_switched_off_is_shown_and_warned_about() {
+    let installation = Installation::new();
+    installation.configure("connectors.settings.scenario.sandbox.enabled = false\n");
+    drop_in(
+        &build(&Scenario::default()),
+        &installation.connectors(),
+        "scenario.so",
+    );
+    let mut agent = installation.start();
+    let row = agent.wait_for("scenario", "ready");
+    assert_eq!(row["isolation_level"], "none", "{row}");
+    let status = agent.installation.run(["status", "--output", "table"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(
+        status.contains("not fully isolated   scenario none: the sandbox is switched off"),
+        "{status}"
+    );
+    let warned = agent.log().matches("not fully isolated").count();
+    assert_eq!(warned, 1, "{}", agent.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_widening_does_not_open_what_is_the_agents() {
+    let installation = Installation::new();
+    let outbox = tempfile::tempdir().unwrap();
+    let tokens = installation.file("tokens.json");
+    installation.configure(&format!(
+        "[connectors.settings.intruder.sandbox]\nread = [\"{}\"]\nwrite = [\"{}\", \"connectors\"]\n",
+        tokens.display(),
+        outbox.path().display(),
+    ));
+    let token = installation.token("test", &["*:*"]);
+    drop_in(
+        &cc::connector("intruder", &[]),
+        &installation.connectors(),
+        "intruder.so",
+    );
+    let mut agent = installation.start();
+    let row = agent.wait_for("intruder", "ready");
+    let notes = row["sandbox"]["notes"].to_string();
+    if row["isolation_level"] == "none" {
+        println!("skipped: this kernel has no Landlock: {notes}");
+        return;
+    }
+    for refused in ["tokens.json", "connectors"] {
+        assert!(
+            notes.contains(&format!(
+                "{refused} was not opened to the connector: it belongs to the agent"
+            )),
+            "{notes}"
+        );
+    }
+    let aim = json!({"request": {"tokens": tokens, "connectors": agent.installation.connectors()}});
+    let (status, answer) = agent.call(&token, "intruder", "list_accounts", &aim).await;
+    assert_eq!(status, 200, "{answer}");
+    for attack in ["read the token file", "write the token file", "drop a connector"] {
+        assert_eq!(answer["attempts"][attack], "EACCES", "{answer:#}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod config_errors;
+mod fuzz;
 mod hosting;
 #[cfg(unix)]
 mod intruder;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::about::About;
 use super::artifact::Artifact;
 use super::call::{CANCEL_GRACE, state_text};
+use super::fair::FairSlots;
 use super::listing::{State, Transition};
 use super::machine::{Action, Event, Grace, Machine, Note, SIBLING_GRACE, Timer};
 use super::registry::{Entry, Live, Route, Shared, Status};
@@ -30,6 +31,8 @@ use crate::hosting::{Exit, StartError};
 const TURN: Duration = Duration::from_secs(2);
 /// What a host may take beyond the grace to quiesce and end.
 const KILL_SLACK: Duration = Duration::from_secs(5);
+/// Calls that may wait for a slot, for every slot.
+const QUEUE_FACTOR: u32 = 4;
 
 /// What the fleet wants of a connector.
 #[derive(Debug, Clone)]
@@ -275,8 +278,7 @@ impl Driver {
             info: up.info,
             log: up.log,
             confined: Arc::new(up.confined),
-            slots: Arc::new(Semaphore::new(capacity as usize)),
-            capacity,
+            slots: FairSlots::new(capacity, capacity.saturating_mul(QUEUE_FACTOR)),
             retired: CancellationToken::new(),
             answered: AtomicBool::new(false),
             overdue: self.overdue.clone(),

@@ -1,6 +1,7 @@
 //! What a driver tells: its route and status to calls and listings, its transitions to the log and the history.
 
 use super::*;
+use crate::domain::KeyId;
 use crate::os::sandbox::{Confined, Level};
 
 /// When to ask again for a connector that only a restart of the agent brings back.
@@ -78,6 +79,8 @@ impl Driver {
             isolation: live.map_or(self.settings.isolation, |live| live.isolation),
             pid: live.map(|live| live.host.pid()),
             confined: live.map(|live| Arc::clone(&live.confined)),
+            signed_by: self.signer(),
+            pinned: shown.is_some_and(|(_, artifact)| self.settings.pins.contains(&artifact.sha256)),
         };
         self.entry.status.store(Arc::new(status));
         self.entry
@@ -85,6 +88,16 @@ impl Driver {
             .store(self.machine.finished(), Ordering::Release);
         self.entry.last_good.store(self.machine.last_good().cloned());
         self.surroundings.shared.changed.notify_one();
+    }
+
+    /// Who signed what is shown. The same content may have been signed anew since its generation started.
+    fn signer(&self) -> Option<KeyId> {
+        let (_, shown) = self.machine.shown()?;
+        let wanted = self
+            .machine
+            .wanted()
+            .filter(|wanted| wanted.sha256 == shown.sha256);
+        wanted.unwrap_or(shown).signed_by
     }
 
     /// Logs the transitions and appends them to the history, after everything urgent was done.

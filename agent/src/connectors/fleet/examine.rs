@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::connectors::artifact::Artifact;
 use crate::connectors::driver::turn;
-use crate::connectors::intake::{self, Owners, Refusal, Taken};
+use crate::connectors::intake::{self, Owners, Refusal, Signers, Taken};
 use crate::connectors::memory::Remembered;
-use crate::connectors::settings::{pinned, pinned_by_anyone};
+use crate::connectors::settings::{pinned, pinned_by_anyone, signed};
 use crate::connectors::starter::Starter;
 use crate::connectors::store::Store;
 use crate::connectors::walls;
@@ -109,7 +109,8 @@ impl Examiner {
         let (this, file) = (self.clone(), file.to_owned());
         let _turn = self.takes.acquire().await.ok();
         let taken = tokio::task::spawn_blocking(move || {
-            intake::take(&this.directory, &file, &this.owners, &this.store)
+            let signers = Signers::of(&this.config);
+            intake::take(&this.directory, &file, &this.owners, &signers, &this.store)
         });
         taken.await.unwrap_or_else(|error| {
             Err(Refusal::File(format!(
@@ -160,6 +161,7 @@ impl Examiner {
             sha256: taken.sha256,
             manifest: Arc::new(manifest),
             library: taken.library,
+            signed_by: taken.signed_by,
         }))
     }
 
@@ -191,11 +193,16 @@ impl Examiner {
             .store
             .manifest(sha256)
             .filter(|manifest| manifest.app_id == *app_id)?;
+        let library = self.store.find(sha256)?;
+        let signature = self.store.signature(sha256);
+        let signed_by = signature.and_then(|text| Signers::of(&self.config).of_stored(&text, &library));
+        signed(&self.config, signed_by).ok()?;
         Some(Arc::new(Artifact {
             file: file.into(),
             sha256,
             manifest: Arc::new(manifest),
-            library: self.store.find(sha256)?,
+            library,
+            signed_by,
         }))
     }
 }

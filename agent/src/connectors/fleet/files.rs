@@ -7,10 +7,12 @@ use jiff::Timestamp;
 
 use super::examine::Rejection;
 use super::now;
+use crate::config::Config;
 use crate::connectors::artifact::Artifact;
 use crate::connectors::intake::Refusal;
 use crate::connectors::listing::{Listing, State};
 use crate::connectors::memory::Files;
+use crate::connectors::settings::{pinned, signed};
 use crate::connectors::watch::stem;
 use crate::domain::{AppId, Sha256};
 
@@ -25,6 +27,8 @@ pub(super) struct FileState {
     pub(super) recalled: Option<Arc<Artifact>>,
     /// What is wrong with its content now.
     pub(super) trouble: Option<String>,
+    /// Who may sign has changed, and it has not been examined since.
+    pub(super) rejudging: bool,
     /// The file of the same app_id that is served instead.
     pub(super) shadowed_by: Option<String>,
     state: State,
@@ -40,6 +44,7 @@ impl FileState {
             held: None,
             recalled: None,
             trouble: None,
+            rejudging: false,
             shadowed_by: None,
             state: State::Discovered,
             since: now(),
@@ -83,6 +88,16 @@ impl FileState {
         news
     }
 
+    /// Whether `config` lets what it holds be served.
+    pub(super) fn check(&self, config: &Config) -> Result<(), String> {
+        let Some(held) = &self.held else { return Ok(()) };
+        pinned(config, &held.manifest.app_id, held.sha256)?;
+        if self.rejudging {
+            return Ok(());
+        }
+        signed(config, held.signed_by)
+    }
+
     /// The configuration no longer allows what it holds.
     pub(super) fn unpin(&mut self, text: String) {
         self.held = None;
@@ -119,6 +134,8 @@ impl FileState {
             pid: None,
             isolation_level: None,
             sandbox: None,
+            signed_by: served.and_then(|held| held.signed_by),
+            pinned: false,
         }
     }
 }

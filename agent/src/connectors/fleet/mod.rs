@@ -6,7 +6,6 @@
 //! A file keeps the artifact it held when its new content is refused, so a bad file never takes a connector away.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,14 +14,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::artifact::Artifact;
 use super::driver::{self, Desired, Surroundings};
 use super::history::History;
-use super::intake::{Owners, Refusal};
+use super::intake::{Owners, Refusal, Signers};
 use super::listing::State;
-use super::memory::{Files, Memory, Remembered};
+use super::memory::{Files, Memory};
 use super::registry::Entry;
-use super::settings::{Effective, pinned};
+use super::settings::Effective;
 use super::store::Store;
 use super::watch::{Ask, Change, Report};
 use crate::config::Config;
@@ -30,6 +28,7 @@ use crate::domain::{AppId, Sha256};
 
 mod examine;
 mod files;
+mod keep;
 
 use examine::{Examiner, Finding};
 use files::FileState;
@@ -196,6 +195,7 @@ impl Fleet {
             file.recalled = Some(recalled);
         }
         if file.ticket == finding.ticket {
+            file.rejudging = false;
             match finding.verdict {
                 Ok(artifact) => file.accept(artifact),
                 Err(rejection) => {
@@ -231,7 +231,11 @@ impl Fleet {
     }
 
     fn reconfigure(&mut self) {
+        let signers = Signers::of(&self.config);
         self.config = Arc::clone(&self.parts.config.borrow_and_update());
+        if Signers::of(&self.config) != signers {
+            self.rejudge();
+        }
         let owners = owners(&self.config);
         let rejudge = self.owners != owners;
         self.owners = owners;
@@ -251,6 +255,20 @@ impl Fleet {
             .max_in_flight
             .store(limit, Ordering::Relaxed);
         self.reconcile();
+    }
+
+    /// Examines every file under the signers that count now. What it holds is served meanwhile.
+    fn rejudge(&mut self) {
+        let known = self.files.iter_mut().filter(|(_, file)| file.ticket != 0);
+        let names: Vec<String> = known
+            .map(|(name, file)| {
+                file.rejudging = true;
+                name.clone()
+            })
+            .collect();
+        for name in names {
+            self.examine(name);
+        }
     }
 
     fn shut_down(&mut self) {
@@ -275,7 +293,7 @@ impl Fleet {
         for (name, file) in &mut self.files {
             let Some(held) = file.held.clone() else { continue };
             let app_id = &held.manifest.app_id;
-            if let Err(text) = pinned(&self.config, app_id, held.sha256) {
+            if let Err(text) = file.check(&self.config) {
                 file.unpin(text);
                 continue;
             }
@@ -413,68 +431,6 @@ impl Fleet {
                 .first_scan_done
                 .store(true, Ordering::Release);
         }
-    }
-
-    async fn save(&mut self) -> io::Result<()> {
-        for (name, file) in &self.files {
-            let Some(held) = &file.held else { continue };
-            let good = self
-                .drivers
-                .get(&held.manifest.app_id)
-                .and_then(|(entry, _)| entry.last_good.load_full());
-            let good = good.filter(|good| good.file == held.file && good.sha256 != held.sha256);
-            let remembered = Remembered {
-                app_id: held.manifest.app_id.clone(),
-                sha256: held.sha256,
-                good: good.map(|good| good.sha256),
-            };
-            self.remembered.insert(name.clone(), remembered);
-        }
-        if self.first.as_ref().is_some_and(BTreeSet::is_empty) {
-            self.remembered.retain(|name, _| self.files.contains_key(name));
-        }
-        if self.saved.as_ref() != Some(&self.remembered) {
-            let (memory, files) = (self.parts.memory.clone(), self.remembered.clone());
-            let saving = tokio::task::spawn_blocking(move || memory.save(&files));
-            saving
-                .await
-                .unwrap_or_else(|error| Err(io::Error::other(error)))?;
-            self.saved = Some(self.remembered.clone());
-        }
-        self.collect().await
-    }
-
-    /// Deletes contents that nobody may need again. Not while one is just being taken in.
-    async fn collect(&mut self) -> io::Result<()> {
-        if !self.jobs.is_empty() || self.first.is_none() {
-            return Ok(());
-        }
-        let mut needed: HashSet<Sha256> = HashSet::new();
-        for remembered in self.remembered.values() {
-            needed.insert(remembered.sha256);
-            needed.extend(remembered.good);
-        }
-        for (entry, desired) in self.drivers.values() {
-            let good = entry.last_good.load_full();
-            let desired = desired.borrow();
-            let artifacts: [Option<&Arc<Artifact>>; 3] = [
-                good.as_ref(),
-                desired.candidate.as_ref(),
-                desired.last_good.as_ref(),
-            ];
-            needed.extend(artifacts.into_iter().flatten().map(|artifact| artifact.sha256));
-            needed.extend(entry.status.load().sha256);
-        }
-        if needed == self.stored {
-            return Ok(());
-        }
-        let (store, kept) = (self.parts.store.clone(), needed.clone());
-        let collecting = tokio::task::spawn_blocking(move || store.collect(&kept));
-        collecting
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        self.stored = needed;
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   open without following or blocking ─► owner and permissions of the descriptor and all ancestors
-//!     ─► copy and hash, unchanged meanwhile? ─► tables of the copy fit, right machine? ─► pinned? ─► {sha256}.so
+//!     ─► copy and hash, unchanged meanwhile? ─► tables of the copy fit, right machine? ─► signed? ─► {sha256}.so
 //! ```
 //! Nothing here loads anything: a library that is looked at by the dynamic loader has already run.
 
@@ -12,18 +12,20 @@ use std::path::{Path, PathBuf};
 use sha2::Digest;
 
 use super::store::Store;
-use crate::domain::Sha256;
+use crate::domain::{KeyId, Sha256};
 use crate::os;
 
 mod elf;
 mod open;
 mod pe;
+mod signed;
 mod trust;
 mod verify;
 
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use signed::Signers;
 pub(super) use trust::Owners;
 
 /// The largest library.
@@ -52,13 +54,21 @@ pub(super) struct Taken {
     pub(super) sha256: Sha256,
     /// The private copy.
     pub(super) library: PathBuf,
+    /// The trusted key that its signature is by.
+    pub(super) signed_by: Option<KeyId>,
 }
 
 /// Takes `name` of `directory` into `store`. Blocks.
 ///
 /// # Errors
 /// See [`Refusal`].
-pub(super) fn take(directory: &Path, name: &str, owners: &Owners, store: &Store) -> Result<Taken, Refusal> {
+pub(super) fn take(
+    directory: &Path,
+    name: &str,
+    owners: &Owners,
+    signers: &Signers,
+    store: &Store,
+) -> Result<Taken, Refusal> {
     let mut source = open::open(directory, name, owners)?;
     let before = stamp(&source)?;
     let copy = store.fresh().map_err(|error| disk(&error))?;
@@ -75,8 +85,17 @@ pub(super) fn take(directory: &Path, name: &str, owners: &Owners, store: &Store)
     }
     target.seek(SeekFrom::Start(0)).map_err(|error| disk(&error))?;
     verify::verify(target, size)?;
+    let signature = signers.check(directory, name, owners, target)?;
+    if let Some(signature) = &signature {
+        let kept = store.remember_signature(sha256, &signature.text);
+        kept.map_err(|error| disk(&error))?;
+    }
     let library = store.keep(copy, sha256).map_err(|error| disk(&error))?;
-    Ok(Taken { sha256, library })
+    Ok(Taken {
+        sha256,
+        library,
+        signed_by: signature.map(|signature| signature.by),
+    })
 }
 
 fn stamp(source: &std::fs::File) -> Result<os::Stamp, Refusal> {

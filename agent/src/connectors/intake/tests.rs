@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::domain::TrustedKey;
+use crate::signature::tests::{key, sign};
 
 /// The smallest file that passes as a library of this machine: a header and one segment that covers `extra` bytes.
 pub(in crate::connectors) fn library(extra: &[u8]) -> Vec<u8> {
@@ -63,7 +65,15 @@ impl Place {
     }
 
     fn take(&self, name: &str) -> Result<Taken, Refusal> {
-        take(&self.connectors, name, &self.owners, &self.store)
+        self.take_signed(name, &[], false)
+    }
+
+    fn take_signed(&self, name: &str, keys: &[TrustedKey], required: bool) -> Result<Taken, Refusal> {
+        let signers = Signers {
+            keys: keys.to_vec(),
+            required,
+        };
+        take(&self.connectors, name, &self.owners, &signers, &self.store)
     }
 
     fn refusal(&self, name: &str) -> String {
@@ -160,11 +170,64 @@ mod unix {
     }
 
     #[test]
+    fn signatures_count() {
+        let place = place();
+        let ((pair, trusted), (stranger, _)) = (key(), key());
+        let (id, keys) = (trusted.id(), [trusted]);
+        let bytes = library(b"app=a\n");
+        place.put("a.so", &bytes);
+        let refusal = |required| {
+            let taken = place.take_signed("a.so", &keys, required);
+            taken.map(|taken| taken.signed_by).map_err(|refusal| {
+                assert!(matches!(refusal, Refusal::File(_)), "{refusal:?}");
+                refusal.to_string()
+            })
+        };
+        assert!(refusal(true).unwrap_err().contains("no a.so.minisig"));
+        assert_eq!(refusal(false), Ok(None));
+
+        place.put("a.so.minisig", sign(&stranger, &bytes).as_bytes());
+        assert!(
+            refusal(true)
+                .unwrap_err()
+                .contains("not among connectors.trusted_keys")
+        );
+        assert_eq!(refusal(false), Ok(None));
+
+        for wrong in [
+            sign(&pair, b"other").into_bytes(),
+            b"half".to_vec(),
+            vec![b'x'; 20_000],
+        ] {
+            place.put("a.so.minisig", &wrong);
+            refusal(true).unwrap_err();
+            refusal(false).unwrap_err();
+        }
+
+        let path = place.put("a.so.minisig", sign(&pair, &bytes).as_bytes());
+        assert_eq!(refusal(true), Ok(Some(id)));
+        assert!(place.store.signature(Sha256::of(&bytes)).is_some());
+        mode(&path, 0o666);
+        assert!(
+            refusal(true)
+                .unwrap_err()
+                .starts_with("its signature a.so.minisig: ")
+        );
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("b.minisig", &path).unwrap();
+        assert!(refusal(false).unwrap_err().contains("symbolic link"));
+    }
+
+    #[test]
     fn owners_count() {
         let place = place();
         let path = place.put("a.so", &library(b"x"));
+        let none = Signers {
+            keys: Vec::new(),
+            required: false,
+        };
         let stranger = Owners::only(&[os::Owner::User(0x7FFF_0000)]);
-        let refusal = take(&place.connectors, "a.so", &stranger, &place.store).unwrap_err();
+        let refusal = take(&place.connectors, "a.so", &stranger, &none, &place.store).unwrap_err();
         assert!(matches!(refusal, Refusal::Surroundings(_)), "{refusal}");
         if os::current_user_is_privileged() {
             std::os::unix::fs::chown(path, Some(54321), None).unwrap();

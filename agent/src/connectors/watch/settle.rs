@@ -1,6 +1,7 @@
 //! When a file is complete enough to be looked at, and when it is really gone. Pure: the caller brings listings and time.
 //!
-//! A file is settled once two looks at least [`QUIET`] apart found the same stamp; it is reported once for this stamp.
+//! A file is settled once two looks at least [`QUIET`] apart found the same stamps, its own and
+//! its signature's; it is reported once for these.
 //! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing.
 
 use std::collections::BTreeMap;
@@ -8,8 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::scan::Listing;
-use crate::os::Stamp;
+use super::scan::{Listing, Look};
 
 /// How long a file must not change.
 pub(super) const QUIET: Duration = Duration::from_millis(300);
@@ -27,10 +27,10 @@ pub(in crate::connectors) enum Change {
 
 #[derive(Debug)]
 struct Entry {
-    stamp: Stamp,
-    /// Since when it has this stamp.
+    stamp: Look,
+    /// Since when it looks like this.
     since: Instant,
-    reported: Option<Stamp>,
+    reported: Option<Look>,
     /// To be reported at the next look, whenever that is.
     again: bool,
     missing_since: Option<Instant>,
@@ -63,7 +63,7 @@ impl Settle {
         changes
     }
 
-    fn observe_file(&mut self, name: &str, stamp: Stamp, now: Instant, changes: &mut Vec<Change>) {
+    fn observe_file(&mut self, name: &str, stamp: Look, now: Instant, changes: &mut Vec<Change>) {
         let Some(entry) = self.entries.get_mut(name) else {
             changes.push(Change::Seen(name.to_owned()));
             let entry = Entry {
@@ -113,16 +113,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::os::Stamp;
 
     const STEP: Duration = Duration::from_millis(100);
 
-    fn stamp(size: u64, modified: i128) -> Stamp {
-        Stamp {
+    fn stamp(size: u64, modified: i128) -> Look {
+        let file = Stamp {
             size,
             modified,
             changed: modified,
             device: 1,
             inode: 1,
+        };
+        Look {
+            file,
+            signature: None,
         }
     }
 
@@ -162,6 +167,21 @@ mod tests {
             settle.observe(&listing(&[]), start + STEP * 8),
             [Change::Gone("a.so".into())]
         );
+    }
+
+    #[test]
+    fn a_signature_that_comes_later_has_its_file_reported_again() {
+        let (mut settle, start) = (Settle::default(), Instant::now());
+        let mut files = listing(&[("a.so", 1)]);
+        settle.observe(&files, start);
+        let settled = [Change::Settled("a.so".into())];
+        assert_eq!(settle.observe(&files, start + QUIET), settled);
+        for signature in [Some(stamp(9, 1).file), Some(stamp(9, 2).file), None] {
+            files.get_mut("a.so").unwrap().signature = signature;
+            let now = Instant::now() + QUIET * 10;
+            assert_eq!(settle.observe(&files, now), []);
+            assert_eq!(settle.observe(&files, now + QUIET), settled);
+        }
     }
 
     #[test]

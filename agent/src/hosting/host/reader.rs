@@ -27,15 +27,16 @@ pub(super) async fn run(host: Arc<Inner>, mut inbound: Inbound, phases: mpsc::Se
     tokio::pin!(ended);
     loop {
         tokio::select! {
+            // The end comes first: what the host forked may write for ever.
             biased;
-            read = inbound.read(buffer.space()) => match read {
-                Ok(0) | Err(_) => break,
-                Ok(count) => buffer.filled(count),
-            },
             () = &mut ended => {
                 read_the_rest(&host, &mut inbound, &mut buffer, &phases);
                 return;
             }
+            read = inbound.read(buffer.space()) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(count) => buffer.filled(count),
+            },
         }
         if !take_frames(&host, &mut buffer, &phases) {
             return;

@@ -139,6 +139,8 @@ impl Backend for Fake {
             pid: None,
             isolation_level: None,
             sandbox: None,
+            signed_by: None,
+            pinned: false,
         };
         vec![
             listing("broken file", State::Refused),
@@ -182,6 +184,7 @@ pub(crate) fn config(dir: &Path) -> Config {
             max_response_bytes: 1 << 20,
             timeout: Duration::from_secs(60),
             max_in_flight: 2,
+            max_in_flight_per_caller: 2,
             max_connections: 8,
             tls: tls(dir),
         },
@@ -207,6 +210,8 @@ pub(super) fn tls(dir: &Path) -> Tls {
         certificate: dir.join("server.pem"),
         private_key: dir.join("server.key"),
         client_ca: None,
+        client_auth: ClientAuth::Optional,
+        client_crl: None,
         client_names: BTreeMap::new(),
         min_version: TlsVersion::Tls12,
     }
@@ -223,6 +228,8 @@ fn connectors(dir: &Path) -> Connectors {
         rescan_interval: Duration::from_secs(10),
         trusted_owners: Vec::new(),
         require_pinned: false,
+        trusted_keys: Vec::new(),
+        require_signed: false,
         settings: BTreeMap::new(),
         tenants: BTreeMap::new(),
     }

@@ -103,6 +103,19 @@ async fn credentials_come_first() {
 }
 
 #[tokio::test]
+async fn headers_are_bounded_whoever_sends_them() {
+    let stage = stage();
+    let filler = "a".repeat(33 << 10);
+    let known = stage.request("all", "POST", LIST);
+    let unknown = Request::builder().method("POST").uri(LIST);
+    for request in [known, unknown] {
+        let request = request.header("x-filler", &filler);
+        let got = stage.send(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(got.status.as_u16(), 431);
+    }
+}
+
+#[tokio::test]
 async fn scopes_decide_before_the_body_is_read() {
     let stage = stage();
     assert_eq!(stage.post("read", LIST, "{}").await.status, 200);

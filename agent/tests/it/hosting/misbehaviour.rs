@@ -25,6 +25,17 @@ async fn the_way_it_ended_is_told() {
     assert_eq!(died("exit3").await.0, "exit code 3");
 }
 
+/// Shows that `cargo xtask asan` watches connectors and not only the agent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_sanitizer_sees_an_overflow_where_it_is_built_in() {
+    if cc::sanitized() {
+        let (reason, bench) = died("overflow").await;
+        assert_eq!(reason, "exit code 1");
+        let log = bench.log();
+        assert!(log.contains("heap-buffer-overflow"), "{log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_on_the_channel_ends_the_host() {
     let reason = died("garbage").await.0;

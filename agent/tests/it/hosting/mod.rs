@@ -4,6 +4,7 @@ mod calls;
 mod misbehaviour;
 mod starting;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,7 +61,7 @@ impl Bench {
             generation: Generation(1),
             library,
             config_json: Bytes::from_static(b"{}"),
-            environment: [("FIXTURE".to_owned(), "1".to_owned())].into(),
+            environment: environment(),
             max_in_flight: 8,
             max_response_bytes: 64 * 1024 * 1024,
             memory_limit: None,
@@ -91,6 +92,14 @@ impl Bench {
         }
         text
     }
+}
+
+/// Of every host; with how the sanitizer shall behave in it, where there is one.
+fn environment() -> BTreeMap<String, String> {
+    let sanitizer = std::env::var("ASAN_OPTIONS").ok();
+    let sanitizer = sanitizer.map(|options| ("ASAN_OPTIONS".to_owned(), options));
+    let fixture = ("FIXTURE".to_owned(), "1".to_owned());
+    sanitizer.into_iter().chain([fixture]).collect()
 }
 
 fn call(capability: &str, body: impl Into<Bytes>) -> Call {

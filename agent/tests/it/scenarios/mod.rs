@@ -2,6 +2,9 @@
 
 mod access;
 mod calls;
+mod client_certs;
 mod credentials;
+mod fairness;
 mod files;
 mod in_process;
+mod trust;

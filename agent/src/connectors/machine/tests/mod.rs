@@ -15,6 +15,7 @@ fn artifact(content: u8) -> Arc<Artifact> {
         sha256: Sha256::of(&[content]),
         manifest: Arc::new(Manifest::parse(json.as_bytes()).unwrap()),
         library: format!("/store/{content}").into(),
+        signed_by: None,
     })
 }
 
