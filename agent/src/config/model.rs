@@ -149,6 +149,9 @@ pub struct Connectors {
     /// Default memory limit of a host that has had no call yet, in bytes.
     #[serde(deserialize_with = "de::some_size", default)]
     pub idle_memory_limit: Option<u64>,
+    /// The longest that a host may take from its start to its answer to `info`.
+    #[serde(deserialize_with = "de::duration")]
+    pub start_timeout: Duration,
     /// How often the directory is listed even if no event came.
     #[serde(deserialize_with = "de::duration")]
     pub rescan_interval: Duration,

@@ -19,6 +19,7 @@ pub(super) struct Effective {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) max_response_bytes: u64,
     pub(super) shutdown_grace: Duration,
+    pub(super) start_timeout: Duration,
 }
 
 impl Effective {
@@ -41,6 +42,7 @@ impl Effective {
             environment: own.environment,
             max_response_bytes: config.dispatch.max_response_bytes,
             shutdown_grace: config.agent.shutdown_grace,
+            start_timeout: config.connectors.start_timeout,
         }
     }
 

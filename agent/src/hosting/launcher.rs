@@ -20,8 +20,8 @@ use crate::call::Call;
 use crate::domain::{AppId, Level};
 use crate::os::{self, HostCommand, RawHost};
 
-/// The most that starting a host may take, from the spawn to the answer to `info`.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most that reading a library's table may take, which runs its initialisers.
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Variables of the agent that a host gets too: what a connector needs to reach its app and to tell the time.
 const PASSED_ON: [&str; 22] = [
     "TZ",
@@ -125,7 +125,7 @@ impl Shared {
             starting.greet(&settings).await?;
             starting.manifest().await
         };
-        let outcome = in_time(conversation, "reading the library").await;
+        let outcome = in_time(conversation, INSPECT_TIMEOUT, "reading the library").await;
         starting.end().await;
         outcome
     }
@@ -150,9 +150,9 @@ impl Shared {
             starting.greet(&settings).await?;
             starting.manifest().await?;
             starting.ready().await?;
-            starting.info(&spec.app_id).await
+            starting.info(&spec.app_id, spec.start_timeout).await
         };
-        match in_time(conversation, "loading, create and info").await {
+        match in_time(conversation, spec.start_timeout, "loading, create and info").await {
             Ok(info) => Ok((starting.handle, info)),
             Err(error) => {
                 starting.end().await;
@@ -190,17 +190,16 @@ impl Shared {
 
 async fn in_time<T>(
     conversation: impl Future<Output = Result<T, StartError>>,
+    limit: Duration,
     what: &str,
 ) -> Result<T, StartError> {
     let late = |_| {
         StartError::Failed(format!(
             "{what} took more than {} s; look into the connector's log for what it waits for",
-            START_TIMEOUT.as_secs()
+            limit.as_secs()
         ))
     };
-    tokio::time::timeout(START_TIMEOUT, conversation)
-        .await
-        .map_err(late)?
+    tokio::time::timeout(limit, conversation).await.map_err(late)?
 }
 
 impl Starting {
@@ -254,7 +253,7 @@ impl Starting {
     }
 
     /// The first call: proves that the connector answers, and under its own name.
-    async fn info(&mut self, app_id: &AppId) -> Result<Bytes, StartError> {
+    async fn info(&mut self, app_id: &AppId, limit: Duration) -> Result<Bytes, StartError> {
         let failed = |text: String| StartError::Failed(format!("info failed: {text}"));
         let call = Call {
             request_id: "start".into(),
@@ -263,14 +262,14 @@ impl Starting {
             capability: "info".parse().expect("a capability's name"),
             level: Level::Read,
             body: Bytes::from_static(b"{}"),
-            deadline: tokio::time::Instant::now() + START_TIMEOUT,
+            deadline: tokio::time::Instant::now() + limit,
             traceparent: None,
             observability: Arc::from([]),
             secrets: Arc::new([]),
         };
         let (_, answer) = self
             .handle
-            .begin(&call, START_TIMEOUT)
+            .begin(&call, limit)
             .map_err(|error| failed(error.to_string()))?;
         let answer = match answer.await {
             Ok(outcome) => outcome.map_err(|error| failed(error.to_string()))?,

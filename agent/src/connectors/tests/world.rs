@@ -218,6 +218,7 @@ fn config(dir: &Path) -> Config {
             max_in_flight: 8,
             memory_limit: None,
             idle_memory_limit: None,
+            start_timeout: Duration::from_secs(30),
             rescan_interval: Duration::from_secs(5),
             trusted_owners: Vec::new(),
             require_pinned: false,

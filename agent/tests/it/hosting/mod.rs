@@ -58,6 +58,7 @@ impl Bench {
             max_in_flight: 8,
             max_response_bytes: 64 * 1024 * 1024,
             memory_limit: None,
+            start_timeout: LONG,
         }
     }
 
