@@ -3,11 +3,17 @@
 
 mod cli;
 mod config_errors;
+#[cfg(target_os = "linux")]
+mod containment;
 mod hosting;
 #[cfg(unix)]
 mod intruder;
+#[cfg(target_os = "linux")]
+mod reload;
 #[cfg(unix)]
 mod running;
 #[cfg(unix)]
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod supervision;
 mod support;

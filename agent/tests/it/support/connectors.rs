@@ -15,6 +15,14 @@ pub(crate) fn mockapp() -> PathBuf {
     BUILT.get_or_init(|| rust("mockapp", "libmockapp.so")).clone()
 }
 
+/// A Rust connector that panics.
+pub(crate) fn rust_rogue() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| rust("rust-rogue", "librust_rogue.so"))
+        .clone()
+}
+
 /// Builds a connector of this workspace. Free where `cargo xtask test` has built it before.
 fn rust(package: &str, file: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
