@@ -45,6 +45,8 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
         mode: Mode::Dev { token: None },
         ..Options::default()
     };
+    // Where it is refused, a process that a connector leaves behind outlives it: no reason not to go on.
+    let _ = crate::os::adopt_orphans();
     let app = App::build(handle.rx.clone(), options)
         .await
         .map_err(|error| told(&error, &loaded.provenance))?;

@@ -34,6 +34,9 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
         reload: Some(reload_on_request(&handle)),
         metrics: None,
     };
+    if let Err(error) = crate::os::adopt_orphans() {
+        warn!(%error, "processes that a connector leaves behind may outlive it");
+    }
     let app = App::build(handle.rx.clone(), options)
         .await
         .map_err(|error| told(&error, &loaded.provenance))?;

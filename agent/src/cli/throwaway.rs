@@ -23,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 const MAX_LIBRARY: u64 = 1 << 30;
 const MAX_ANSWER: u64 = 1 << 30;
 const MAX_OPEN_FILES: u32 = 1024;
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connector's file, copied where nobody else can change it.
 pub(super) struct Copy {
@@ -82,6 +83,8 @@ impl Copy {
             .map_err(|error| Failure::file("make a directory in", &std::env::temp_dir(), &error))?;
         let library = directory.path().join(file.file_name().unwrap_or_default());
         std::fs::write(&library, &content).map_err(|error| Failure::file("write", &library, &error))?;
+        // Where it is refused, a process that the connector leaves behind outlives it: no reason not to go on.
+        let _ = crate::os::adopt_orphans();
         let launcher = Launcher::new().map_err(|error| {
             Failure::new(
                 Exit::Failed,
@@ -140,6 +143,7 @@ impl Copy {
             max_response_bytes: MAX_ANSWER,
             memory_limit: None,
             walls: self.walls(),
+            start_timeout: START_TIMEOUT,
             log: self.logs.of(&manifest.app_id, Generation(1)),
         };
         let started = self.launcher.start(spec).await;

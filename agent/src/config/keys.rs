@@ -42,6 +42,7 @@ pub(super) enum Default {
     Place(Place),
 }
 
+const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -326,6 +327,12 @@ const CONNECTORS: &[Key] = &[
         },
         Default::Toml("1024"),
         "Files and connections that a connector's host may have open at the same time.",
+    ),
+    key(
+        "start_timeout",
+        Kind::Duration { min: 1, max: HOUR },
+        Default::Toml("\"30s\""),
+        "The longest that a host may take to load its connector, create it and answer `info`.",
     ),
     key(
         "rescan_interval",

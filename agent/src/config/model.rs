@@ -167,6 +167,9 @@ pub struct Connectors {
     pub idle_memory_limit: Option<u64>,
     /// Default of `settings.*.max_open_files`.
     pub max_open_files: u32,
+    /// The longest that a host may take from its start to its answer to `info`.
+    #[serde(deserialize_with = "de::duration")]
+    pub start_timeout: Duration,
     /// How often the directory is listed even if no event came.
     #[serde(deserialize_with = "de::duration")]
     pub rescan_interval: Duration,

@@ -99,9 +99,18 @@ async fn route(
             Err(Failure::Host(HostCallError::Closed)) => moved_on(&live, call).await?,
             Err(Failure::Host(HostCallError::Died(reason))) => return Err(CallError::HostDied(reason)),
             Err(Failure::Host(HostCallError::InvalidAnswer(reason))) => {
+                live.log.tell(
+                    Some(&call.request_id),
+                    &format!("{}: {reason}", call.capability.as_str()),
+                );
                 return Err(CallError::InvalidAnswer(reason));
             }
             Err(Failure::Host(HostCallError::TooLarge(limit))) => {
+                let reason = format!(
+                    "{}: the answer is larger than {limit} bytes",
+                    call.capability.as_str()
+                );
+                live.log.tell(Some(&call.request_id), &reason);
                 return Err(CallError::AnswerTooLarge { limit });
             }
         }
@@ -295,6 +304,11 @@ async fn overstayed(work: &mut Work) -> Result<Bytes, HostCallError> {
         reason = "the call overstayed the connector's timeout and its cancellation",
         "a call is overdue; its generation is given up"
     );
+    let reason = format!(
+        "{}: the call overstayed the connector's timeout and its cancellation; its host is replaced",
+        work.capability.as_str()
+    );
+    work.live.log.tell(Some(&work.request_id), &reason);
     // Full means that this host's overdue calls are known already.
     let _ = work.live.overdue.try_send(work.live.generation);
     work.call.answer().await

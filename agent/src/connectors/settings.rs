@@ -30,6 +30,7 @@ pub(super) struct Effective {
     pub(super) shutdown_grace: Duration,
     /// Contents that may be loaded, if any are named.
     pub(super) pins: Vec<Sha256>,
+    pub(super) start_timeout: Duration,
 }
 
 impl Effective {
@@ -59,6 +60,7 @@ impl Effective {
             max_response_bytes: config.dispatch.max_response_bytes,
             shutdown_grace: config.agent.shutdown_grace,
             pins: own.sha256,
+            start_timeout: config.connectors.start_timeout,
         }
     }
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::settings::Effective;
 use crate::call::Call;
-use crate::config::model::Isolation;
+use crate::config::model::{Isolation, LogLevel};
 use crate::domain::{AppId, Generation};
 use crate::hosting::{
     CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError, Walls,
@@ -64,11 +64,18 @@ pub(super) enum AnyCall {
     Fake(fake::FakeCall),
 }
 
-/// Keeps the secrets of calls out of a generation's log.
+/// A generation's log: keeps the secrets of calls out of it, and tells what the agent noticed.
 #[derive(Clone)]
 pub(super) struct Masks(Option<ConnectorLog>);
 
 impl Masks {
+    /// Writes a failure that the agent noticed.
+    pub(super) fn tell(&self, request_id: Option<&str>, text: &str) {
+        if let Some(log) = &self.0 {
+            log.line(LogLevel::Error, request_id, &format!("[lumos-agent] {text}"));
+        }
+    }
+
     /// Holds as long as the result lives; nothing where there is nothing to hide.
     pub(super) fn guard(&self, secrets: &Arc<[SecretString]>) -> Option<Box<dyn Send + Sync>> {
         let log = self.0.as_ref().filter(|_| !secrets.is_empty())?;
@@ -82,6 +89,15 @@ impl Starter {
             Starter::Real { launcher, .. } => launcher.inspect(library, walls).await,
             #[cfg(test)]
             Starter::Fake(fake) => fake.inspect(library, walls).await,
+        }
+    }
+
+    /// The log of a generation.
+    pub(super) fn log(&self, app_id: &AppId, generation: Generation) -> Masks {
+        match self {
+            Starter::Real { logs, .. } => Masks(Some(logs.of(app_id, generation))),
+            #[cfg(test)]
+            Starter::Fake(_) => Masks(None),
         }
     }
 
@@ -130,6 +146,7 @@ fn spec(wanted: Wanted, log: ConnectorLog) -> HostSpec {
         max_response_bytes: settings.max_response_bytes,
         memory_limit: settings.memory_limit,
         walls,
+        start_timeout: settings.start_timeout,
         log,
     }
 }

@@ -22,8 +22,8 @@ use crate::domain::{AppId, Level};
 use crate::os::sandbox::{Confined, Confinement};
 use crate::os::{self, HostCommand, HostLimits, RawHost};
 
-/// The most that starting a host may take, from the spawn to the answer to `info`.
-pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most that reading a library's table may take, which runs its initialisers.
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Variables of the agent that a host gets too: what a connector needs to reach its app and to tell the time.
 const PASSED_ON: [&str; 19] = [
     "TZ",
@@ -135,7 +135,7 @@ impl Shared {
             starting.greet(&settings).await?;
             starting.manifest().await
         };
-        let outcome = in_time(conversation, "reading the library").await;
+        let outcome = in_time(conversation, INSPECT_TIMEOUT, "reading the library").await;
         starting.end().await;
         outcome
     }
@@ -164,9 +164,9 @@ impl Shared {
             let confined = starting.greet(&settings).await?;
             starting.manifest().await?;
             starting.ready().await?;
-            Ok((starting.info(&spec.app_id).await?, confined))
+            Ok((starting.info(&spec.app_id, spec.start_timeout).await?, confined))
         };
-        match in_time(conversation, "loading, create and info").await {
+        match in_time(conversation, spec.start_timeout, "loading, create and info").await {
             Ok((info, confined)) => Ok((starting.handle, info, confined)),
             Err(error) => {
                 starting.end().await;
@@ -244,17 +244,16 @@ fn limits(walls: &Walls, memory_limit: Option<u64>, threads: u32) -> HostLimits 
 
 async fn in_time<T>(
     conversation: impl Future<Output = Result<T, StartError>>,
+    limit: Duration,
     what: &str,
 ) -> Result<T, StartError> {
     let late = |_| {
         StartError::Failed(format!(
             "{what} took more than {} s; look into the connector's log for what it waits for",
-            START_TIMEOUT.as_secs()
+            limit.as_secs()
         ))
     };
-    tokio::time::timeout(START_TIMEOUT, conversation)
-        .await
-        .map_err(late)?
+    tokio::time::timeout(limit, conversation).await.map_err(late)?
 }
 
 impl Starting {
@@ -313,11 +312,11 @@ impl Starting {
     }
 
     /// The first call: proves that the connector answers, and under its own name.
-    async fn info(&mut self, app_id: &AppId) -> Result<Bytes, StartError> {
+    async fn info(&mut self, app_id: &AppId, limit: Duration) -> Result<Bytes, StartError> {
         let failed = |text: String| StartError::Failed(format!("info failed: {text}"));
         let (_, answer) = self
             .handle
-            .begin(&info_call(app_id), START_TIMEOUT)
+            .begin(&info_call(app_id, limit), limit)
             .map_err(|error| failed(error.to_string()))?;
         let answer = match answer.await {
             Ok(outcome) => outcome.map_err(|error| failed(error.to_string()))?,
@@ -342,7 +341,7 @@ fn out_of_place(phase: &Phase) -> StartError {
 }
 
 /// The call of `info` that ends a start.
-pub(super) fn info_call(app_id: &AppId) -> Call {
+pub(super) fn info_call(app_id: &AppId, limit: Duration) -> Call {
     Call {
         request_id: "start".into(),
         caller: "lumos-agent".into(),
@@ -350,7 +349,7 @@ pub(super) fn info_call(app_id: &AppId) -> Call {
         capability: "info".parse().expect("a capability's name"),
         level: Level::Read,
         body: Bytes::from_static(b"{}"),
-        deadline: tokio::time::Instant::now() + START_TIMEOUT,
+        deadline: tokio::time::Instant::now() + limit,
         traceparent: None,
         observability: Arc::from([]),
         secrets: Arc::new([]),

@@ -73,6 +73,8 @@ pub struct HostSpec {
     pub memory_limit: Option<u64>,
     /// What it may reach.
     pub walls: Walls,
+    /// The longest that it may take from its start to its answer to `info`.
+    pub start_timeout: Duration,
     /// Where its lines go.
     pub log: ConnectorLog,
 }
@@ -201,7 +203,7 @@ impl Launcher {
     /// Starts a host, loads, creates and asks for `info`. Dropping the future ends the process.
     ///
     /// # Errors
-    /// If any of that fails or takes more than 30 s. Nothing is left behind.
+    /// If any of that fails or takes longer than `start_timeout`. Nothing is left behind.
     pub async fn start(&self, spec: HostSpec) -> Result<Started, StartError> {
         let (handle, info, confined) = self.0.start(spec).await?;
         Ok(Started {

@@ -21,8 +21,8 @@ use windows as imp;
 
 pub use facts::{FileFacts, FileKind, Owner, Stamp};
 pub(crate) use imp::{
-    HostProcess, HostReader, HostWriter, Inbound, Outbound, Output, RawHost, exit_now, harden_host,
-    inherited_channels, limit_host, prepare_spawner, running_executable, spawn_host,
+    HostProcess, HostReader, HostWriter, Inbound, Outbound, Output, RawHost, adopt_orphans, exit_now,
+    harden_host, inherited_channels, limit_host, prepare_spawner, running_executable, spawn_host,
 };
 pub use imp::{
     create_private, create_private_dir, current_owner, current_user_is_privileged, disable_core_dumps,

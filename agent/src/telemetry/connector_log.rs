@@ -10,7 +10,7 @@ mod files;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ use super::metrics::Metrics;
 use crate::config::model::LogLevel;
 use crate::domain::{AppId, Generation};
 
+/// A file that is not written to for this long is closed.
+const IDLE: Duration = Duration::from_secs(10);
 /// Lines that may wait for the disk, over all connectors.
 const QUEUE: usize = 4096;
 /// Longest line in the file, in bytes before escaping.
@@ -257,11 +259,18 @@ impl ConnectorLog {
 
 fn write_for_ever(orders: &Receiver<Order>, mut files: Files) {
     files.delete_old(&Zoned::now());
-    for order in orders {
-        match order {
-            Order::Line(line) => write(&mut files, &line),
-            Order::Retention(days) => files.set_retention(days, &Zoned::now()),
-            Order::Flush(done) => drop(done.send(())),
+    let mut swept = Instant::now();
+    loop {
+        match orders.recv_timeout(IDLE) {
+            Ok(Order::Line(line)) => write(&mut files, &line),
+            Ok(Order::Retention(days)) => files.set_retention(days, &Zoned::now()),
+            Ok(Order::Flush(done)) => drop(done.send(())),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if swept.elapsed() >= IDLE {
+            swept = Instant::now();
+            files.close_idle(IDLE);
         }
     }
 }

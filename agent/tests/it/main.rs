@@ -3,12 +3,18 @@
 
 mod cli;
 mod config_errors;
+#[cfg(target_os = "linux")]
+mod containment;
 mod fuzz;
 mod hosting;
 #[cfg(unix)]
 mod intruder;
+#[cfg(target_os = "linux")]
+mod reload;
 #[cfg(unix)]
 mod running;
 #[cfg(unix)]
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod supervision;
 mod support;

@@ -113,6 +113,10 @@ impl Driver {
             .map(|artifact| artifact.file.to_string());
         for note in &notes {
             log(&self.entry, file.as_deref().unwrap_or_default(), note);
+            if let Some(generation) = note.generation.filter(|_| is_failure(note.state)) {
+                let connector_log = self.surroundings.starter.log(&self.entry.app_id, generation);
+                connector_log.tell(None, &note.reason);
+            }
         }
         let entry = Arc::clone(&self.entry);
         let written = tokio::task::spawn_blocking(move || {
@@ -163,12 +167,15 @@ fn log(entry: &Entry, file: &str, note: &Note) {
         note.generation.map(|generation| generation.0),
         state_text(note.state),
     );
-    match note.state {
-        State::Refused | State::BackingOff | State::Quarantined => {
-            tracing::warn!(%app_id, generation, file, reason = note.reason, "connector {state}");
-        }
-        _ => tracing::info!(%app_id, generation, file, reason = note.reason, "connector {state}"),
+    if is_failure(note.state) {
+        tracing::warn!(%app_id, generation, file, reason = note.reason, "connector {state}");
+    } else {
+        tracing::info!(%app_id, generation, file, reason = note.reason, "connector {state}");
     }
+}
+
+fn is_failure(state: State) -> bool {
+    matches!(state, State::Refused | State::BackingOff | State::Quarantined)
 }
 
 /// For callers: says nothing that a connector wrote.

@@ -78,11 +78,15 @@ impl Machine {
         };
         out.push(Action::Route(generation));
         self.renew = false;
-        if self
+        let blameless = self
             .lane_of(new.artifact.sha256)
-            .is_none_or(|lane| lane.failures == 0)
-            && self.is_wanted(new.artifact.sha256)
-        {
+            .is_none_or(|lane| lane.failures == 0);
+        // Why a host had to be replaced is told for as long as a death would be.
+        let wedged = self
+            .serving
+            .as_ref()
+            .is_some_and(|old| old.wedged && old.artifact.sha256 == new.artifact.sha256);
+        if blameless && !wedged && self.is_wanted(new.artifact.sha256) {
             self.last_error = None;
         }
         note(

@@ -222,6 +222,7 @@ fn config(dir: &Path) -> Config {
             memory_limit: None,
             idle_memory_limit: None,
             max_open_files: 1024,
+            start_timeout: Duration::from_secs(30),
             rescan_interval: Duration::from_secs(5),
             trusted_owners: Vec::new(),
             require_pinned: false,

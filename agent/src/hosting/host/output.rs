@@ -91,6 +91,8 @@ async fn read_one(mut pipe: Output, mut each: impl FnMut(&str), exited: &Cancell
                 break;
             }
         }
+        // A connector that prints without end must not keep the thread from others.
+        tokio::task::coop::consume_budget().await;
     }
     lines.end(&mut each);
 }

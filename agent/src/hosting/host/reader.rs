@@ -41,6 +41,8 @@ pub(super) async fn run(host: Arc<Inner>, mut inbound: Inbound, phases: mpsc::Se
         if !take_frames(&host, &mut buffer, &phases) {
             return;
         }
+        // Bytes that are always there already would never give the thread back to others.
+        tokio::task::coop::consume_budget().await;
     }
     if tokio::time::timeout(CHANNEL_GRACE, ended).await.is_err() {
         host.kill("protocol error: it closed its channel to the agent", false);

@@ -29,7 +29,7 @@ use self::sink::{Ticket, ToCallers};
 use super::backend::{Backend, Invocation, LoadError};
 use super::calls::Calls;
 use super::host::{Budget, DESTROY_GRACE};
-use super::launcher::{START_TIMEOUT, check_info, info_call};
+use super::launcher::{check_info, info_call};
 use super::library::CREATE_CALL;
 use super::orders::{self, Ended, Order};
 use super::pool::{Pool, STACK};
@@ -79,6 +79,7 @@ impl std::ops::Deref for Handle {
 pub(super) async fn start(spec: HostSpec, budget: Budget) -> Result<(Handle, Bytes), StartError> {
     let (control, orders) = channel();
     let app_id = spec.app_id.clone();
+    let limit = spec.start_timeout;
     let sink = ToCallers {
         log: spec.log,
         max_response_bytes: spec.max_response_bytes,
@@ -111,22 +112,22 @@ pub(super) async fn start(spec: HostSpec, budget: Budget) -> Result<(Handle, Byt
             Ok(loaded) => loaded.map_err(StartError::from)?,
             Err(_) => return Err(StartError::Failed("loading it failed inside the agent".into())),
         }
-        info(&handle, &app_id).await
+        info(&handle, &app_id, limit).await
     };
-    match tokio::time::timeout(START_TIMEOUT, conversation).await {
+    match tokio::time::timeout(limit, conversation).await {
         Ok(info) => Ok((handle, info?)),
         Err(_) => Err(StartError::Stuck(format!(
             "loading, create and info took more than {} s inside the agent, and cannot be ended there; look into the \
              connector's log for what they wait for",
-            START_TIMEOUT.as_secs()
+            limit.as_secs()
         ))),
     }
 }
 
 /// The first call: proves that the connector answers, and under its own name.
-async fn info(handle: &Handle, app_id: &AppId) -> Result<Bytes, StartError> {
+async fn info(handle: &Handle, app_id: &AppId, limit: Duration) -> Result<Bytes, StartError> {
     let failed = |error: HostCallError| StartError::Failed(format!("info failed: {error}"));
-    let (_, answer) = handle.begin(&info_call(app_id), START_TIMEOUT).map_err(failed)?;
+    let (_, answer) = handle.begin(&info_call(app_id, limit), limit).map_err(failed)?;
     let gone = |_| Err(HostCallError::Died("it is gone".into()));
     let answer = answer.await.unwrap_or_else(gone).map_err(failed)?;
     check_info(&answer, app_id)?;

@@ -122,7 +122,7 @@ impl World {
         capability: &str,
         body: &str,
     ) -> (u64, oneshot::Receiver<Result<Bytes, HostCallError>>) {
-        let mut call = info_call(&"a".parse().unwrap());
+        let mut call = info_call(&"a".parse().unwrap(), Duration::from_secs(30));
         call.capability = capability.parse().unwrap();
         call.body = Bytes::copy_from_slice(body.as_bytes());
         self.handle.begin(&call, LONG).unwrap()
@@ -196,7 +196,7 @@ async fn draining_lets_calls_end_takes_none_and_destroys() {
         let inner = Arc::clone(&world.handle.0);
         tokio::spawn(async move { inner.drain(LONG).await })
     };
-    let call = info_call(&"a".parse().unwrap());
+    let call = info_call(&"a".parse().unwrap(), Duration::from_secs(30));
     while world.handle.begin(&call, LONG).is_ok() {
         tokio::task::yield_now().await;
     }

@@ -225,6 +225,7 @@ fn connectors(dir: &Path) -> Connectors {
         memory_limit: None,
         idle_memory_limit: None,
         max_open_files: 1024,
+        start_timeout: Duration::from_secs(30),
         rescan_interval: Duration::from_secs(10),
         trusted_owners: Vec::new(),
         require_pinned: false,

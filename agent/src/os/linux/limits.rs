@@ -5,6 +5,8 @@ use std::io;
 use crate::os::HostLimits;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
+use super::orphans::become_subreaper;
+
 unsafe extern "C" {
     /// The C library's standard output, `FILE *stdout`.
     static stdout: *mut libc::FILE;
@@ -43,7 +45,7 @@ pub fn disable_core_dumps() -> io::Result<()> {
 }
 
 /// What a host does to itself before it says HELLO: survives the signals that end the agent (the agent drains it first),
-/// is the first victim when memory runs out, gains no rights, and shows its memory to nobody.
+/// is the first victim when memory runs out, gains no rights, keeps what it forks, and shows its memory to nobody.
 ///
 /// # Errors
 /// If any but the memory preference is refused.
@@ -55,6 +57,7 @@ pub(crate) fn harden_host() -> io::Result<()> {
     // Best effort: must come before the process stops being dumpable, or the file belongs to root.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     rustix::thread::set_no_new_privs(true)?;
+    become_subreaper()?;
     disable_core_dumps()?;
     // A connector that prints with printf would otherwise show its lines when 4 KiB are full, or never if it crashes.
     // SAFETY: the C library's own stream, which is initialised before main.

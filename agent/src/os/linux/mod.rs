@@ -3,6 +3,7 @@
 mod channel;
 mod files;
 mod limits;
+mod orphans;
 mod process;
 
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
@@ -12,4 +13,5 @@ pub use files::{
 };
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, limit_host};
+pub(crate) use orphans::adopt_orphans;
 pub(crate) use process::{HostProcess, RawHost, prepare_spawner, running_executable, spawn_host};

@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::channel::{FROM_AGENT, Inbound, Outbound, Output, TO_AGENT};
+use super::orphans::{self, hosts};
 use crate::os::{HostCommand, HostIo, ProcessEnd};
 
 /// The running executable, by a path that leads to it even after an upgrade has replaced the file.
@@ -55,7 +56,9 @@ impl Drop for Unwatched {
         if let Some(mut child) = self.0.take() {
             // Fails only if it has ended by itself, which is as good.
             let _ = child.kill();
+            let mut hosts = hosts();
             let _ = child.wait();
+            hosts.remove(child.id());
         }
     }
 }
@@ -83,7 +86,10 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
     let agent = rustix::process::getpid();
     // SAFETY: between fork and exec `settle_child` only makes system calls; it neither allocates nor locks.
     unsafe { process.pre_exec(move || settle_child(ends, agent)) };
+    let mut hosts = hosts();
     let child = process.spawn()?;
+    hosts.add(child.id());
+    drop(hosts);
     let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a process id");
     let child = Unwatched(Some(child));
     Ok(RawHost {
@@ -188,14 +194,17 @@ impl HostProcess {
         let _ = rustix::process::pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
     }
 
-    /// Waits for its end and reaps it; what it forked is ended with it, unless that left the process group. Once.
+    /// Waits for its end and reaps it; what it forked is ended with it. Once.
     pub(crate) async fn wait(&self) -> ProcessEnd {
         loop {
             let Ok(mut ready) = self.pidfd.readable().await else {
                 return ProcessEnd::Unknown;
             };
             match self.reap() {
-                Some(end) => return end,
+                Some(end) => {
+                    orphans::end_all().await;
+                    return end;
+                }
                 None => ready.clear_ready(),
             }
         }
@@ -221,7 +230,10 @@ impl HostProcess {
         if let Some(group) = Pid::from_raw(self.pid.cast_signed()) {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
+        let mut hosts = hosts();
         let status = rustix::process::waitid(id(), look).ok().flatten()?;
+        hosts.remove(self.pid);
+        drop(hosts);
         Some(match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) => ProcessEnd::Code(code),
             (None, Some(signal)) => ProcessEnd::Signal(signal),

@@ -26,6 +26,15 @@ use windows_sys::Win32::System::Threading::{
 use super::channel::{Inbound, Outbound};
 use crate::os::{HostCommand, HostIo, ProcessEnd};
 
+/// Nothing to do: what a host starts stays in its job, and ends with it.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "fails on Linux")]
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(())
+}
+
 /// The running executable; Windows does not let it be replaced while it runs, only renamed.
 pub(crate) fn running_executable() -> io::Result<PathBuf> {
     std::env::current_exe()

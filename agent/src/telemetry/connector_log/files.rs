@@ -30,6 +30,7 @@ struct Open {
     day: Date,
     file: File,
     size: u64,
+    used: Instant,
 }
 
 impl Files {
@@ -70,7 +71,14 @@ impl Files {
             _ => {
                 let file = os::open_append(&self.directory.join(format!("{app_id}_{day}.log")))?;
                 let size = file.metadata()?.len();
-                self.open.insert(app_id.clone(), Open { day, file, size });
+                let used = Instant::now();
+                let open = Open {
+                    day,
+                    file,
+                    size,
+                    used,
+                };
+                self.open.insert(app_id.clone(), open);
                 self.open.get_mut(app_id).expect("just inserted")
             }
         };
@@ -79,7 +87,13 @@ impl Files {
         }
         open.file.write_all(text)?;
         open.size += text.len() as u64;
+        open.used = Instant::now();
         Ok(true)
+    }
+
+    /// Closes what has not been written to for `idle`: a connector that is gone must not keep a file open.
+    pub(super) fn close_idle(&mut self, idle: Duration) {
+        self.open.retain(|_, open| open.used.elapsed() < idle);
     }
 
     fn complain(&mut self, error: &std::io::Error) {

@@ -66,6 +66,7 @@ impl Bench {
             max_response_bytes: 64 * 1024 * 1024,
             memory_limit: None,
             walls: self.walls(),
+            start_timeout: LONG,
         }
     }
 

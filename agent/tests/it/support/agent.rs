@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,11 @@ impl Installation {
 
     /// A command line with this installation's configuration and a clean environment.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = self.home.command(&[]);
+        self.command_of(Path::new(super::home::AGENT), args)
+    }
+
+    fn command_of<S: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.home.command_of(program, &[]);
         command.env("LUMOS_AGENT_CONFIG", self.file("agent.toml"));
         command.env("LUMOS_AGENT__DISPATCH__LISTEN", "127.0.0.1:0");
         command.env("LUMOS_AGENT__ADMIN__LISTEN", "127.0.0.1:0");
@@ -95,18 +99,24 @@ impl Installation {
 
     /// The same, with further environment variables.
     pub(crate) fn start_with(self, environment: &[(&str, &str)]) -> Agent {
+        let mut command = self.command(["run"]);
+        command.envs(environment.iter().copied());
+        self.launch(command)
+    }
+
+    /// The same, with a copy of the agent.
+    pub(crate) fn start_copy(self, program: &Path) -> Agent {
+        let command = self.command_of(program, ["run"]);
+        self.launch(command)
+    }
+
+    fn launch(self, mut command: Command) -> Agent {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.file("stderr.log"))
             .unwrap();
-        let child = self
-            .command(["run"])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut agent = Agent {
             installation: self,
             base_url: String::new(),
@@ -226,11 +236,16 @@ impl Agent {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Asks for a graceful stop and returns the exit code and the installation.
-    pub(crate) fn stop(mut self) -> (Option<i32>, Installation) {
-        self.signal(rustix::process::Signal::TERM);
+    /// Waits for its end and returns the exit code and the installation.
+    pub(crate) fn ended(mut self) -> (Option<i32>, Installation) {
         let status = self.eventually("the agent to stop", |agent| agent.child.try_wait().unwrap());
         (status.code(), self.take_installation())
+    }
+
+    /// Asks for a graceful stop and returns the exit code and the installation.
+    pub(crate) fn stop(self) -> (Option<i32>, Installation) {
+        self.signal(rustix::process::Signal::TERM);
+        self.ended()
     }
 
     /// Kills it without warning.

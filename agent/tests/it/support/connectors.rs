@@ -15,6 +15,14 @@ pub(crate) fn mockapp() -> PathBuf {
     BUILT.get_or_init(|| rust("mockapp", "libmockapp.so")).clone()
 }
 
+/// A Rust connector that panics.
+pub(crate) fn rust_rogue() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| rust("rust-rogue", "librust_rogue.so"))
+        .clone()
+}
+
 /// A connector of this workspace: the one that `cargo xtask test` built and names the directory of, else built here.
 fn rust(package: &str, file: &str) -> PathBuf {
     if let Some(built) = std::env::var_os("LUMOS_TEST_LIBRARIES") {

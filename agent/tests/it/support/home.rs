@@ -47,7 +47,12 @@ impl Home {
 
     /// The agent with these arguments, in this directory, with a bare environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(AGENT);
+        self.command_of(Path::new(AGENT), arguments)
+    }
+
+    /// The same with another executable.
+    pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).env_clear();
         for name in ["PATH", "SystemRoot", "TEMP", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(name) {

@@ -6,5 +6,9 @@ pub(crate) mod cc;
 #[cfg(unix)]
 pub(crate) mod connectors;
 pub(crate) mod home;
+#[cfg(target_os = "linux")]
+pub(crate) mod load;
+#[cfg(target_os = "linux")]
+pub(crate) mod residue;
 #[cfg(unix)]
 pub(crate) mod scenario;
