@@ -85,6 +85,10 @@ pub(super) struct Inner {
 struct State {
     open: OpenCalls,
     takes_calls: bool,
+    /// Calls that were taken and are not written to the host yet.
+    announcing: u32,
+    /// DRAIN is to follow the last of them.
+    drain_due: bool,
 }
 
 /// Why the agent wants a host to end.
@@ -120,6 +124,8 @@ pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phas
         calls: Mutex::new(State {
             open: OpenCalls::default(),
             takes_calls: true,
+            announcing: 0,
+            drain_due: false,
         }),
         liveness: Mutex::default(),
         intent: Mutex::default(),
@@ -192,6 +198,7 @@ impl Inner {
             if !state.takes_calls {
                 return Err(HostCallError::Closed);
             }
+            state.announcing += 1;
             state.open.add(reply, call.request_id.clone(), secrets)
         };
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -210,7 +217,32 @@ impl Inner {
             .chunks(CHUNK_BYTES)
             .map(|bytes| ToHost::Body { call: id, bytes });
         self.wire.send_with_body(std::iter::once(head).chain(rest), body);
+        self.announced();
         Ok((id, answer))
+    }
+
+    /// A call has been written. A host that was told to drain before it had the call would end without it, so the
+    /// last call to be written sends a DRAIN that is due.
+    fn announced(&self) {
+        let mut state = self.state();
+        state.announcing -= 1;
+        let drain = state.announcing == 0 && std::mem::take(&mut state.drain_due);
+        drop(state);
+        if drain {
+            self.wire.send(&ToHost::Drain);
+        }
+    }
+
+    /// No call will follow those that were begun.
+    fn close(&self) {
+        let mut state = self.state();
+        state.takes_calls = false;
+        state.drain_due = state.announcing > 0;
+        let drain = !state.drain_due;
+        drop(state);
+        if drain {
+            self.wire.send(&ToHost::Drain);
+        }
     }
 
     /// Tells the connector that nobody waits for a call.
@@ -256,13 +288,16 @@ impl Inner {
     }
 
     pub(super) async fn drain(&self, grace: Duration) -> Exit {
-        self.state().takes_calls = false;
-        {
+        let first = {
             let mut intent = self.intent();
-            if intent.is_none() {
-                *intent = Some(Intent::Drain);
-                self.wire.send(&ToHost::Drain);
-            }
+            let first = intent.is_none();
+            intent.get_or_insert(Intent::Drain);
+            first
+        };
+        if first {
+            self.close();
+        } else {
+            self.state().takes_calls = false;
         }
         if let Ok(exit) = tokio::time::timeout(grace, self.exited()).await {
             return exit;

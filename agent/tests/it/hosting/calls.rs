@@ -240,3 +240,29 @@ async fn a_host_is_closed_off_and_ends_with_its_last_user() {
     assert_eq!((exit.reason.as_str(), exit.expected), ("the test is over", true));
     assert!(!exists(pid));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_that_was_taken_is_answered_even_if_the_host_is_told_to_drain() {
+    let bench = Bench::new();
+    for _ in 0..15 {
+        let host = bench.start(cc::connector("ok", &[])).await;
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                let host = host.clone();
+                tokio::spawn(async move {
+                    // Until the host takes no more: the last ones race with the DRAIN.
+                    while let Ok(mut taken) = host.begin(&call("echo", "{}"), LONG) {
+                        let answer = tokio::time::timeout(LONG, taken.answer()).await;
+                        assert_eq!(answer.expect("an answer in time").unwrap(), "{}");
+                    }
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let exit = host.drain(LONG).await;
+        assert_eq!((exit.reason.as_str(), exit.expected), ("drained", true));
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
+}
