@@ -8,24 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::agent::{Agent, Installation, PATIENCE};
-use crate::support::connectors::drop_in;
+use crate::support::agent::{Agent, PATIENCE};
 use crate::support::home::text;
-use crate::support::scenario::{Scenario, build};
-
-fn agent_with(configuration: &str) -> (Agent, String) {
-    let installation = Installation::new();
-    installation.configure(configuration);
-    let token = installation.token("test", &["*:*"]);
-    drop_in(
-        &build(&Scenario::default()),
-        &installation.connectors(),
-        "scenario.so",
-    );
-    let mut agent = installation.start();
-    agent.wait_for("scenario", "ready");
-    (agent, token)
-}
+use crate::support::scenario::serving;
 
 async fn until(agent: &Agent, token: &str, capability: &str, expected: u16) -> Value {
     let begun = std::time::Instant::now();
@@ -43,7 +28,7 @@ async fn until(agent: &Agent, token: &str, capability: &str, expected: u16) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_stops_working_and_others_do_not_notice() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let doomed = agent.installation.token("doomed", &["*:*"]);
     until(&agent, &doomed, "list_accounts", 200).await;
     assert!(
@@ -81,7 +66,7 @@ async fn a_revoked_token_stops_working_and_others_do_not_notice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_cannot_write_and_an_expired_token_is_nobody() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let reader = agent.installation.token("reader", &["scenario:read"]);
     assert_eq!(
         agent
@@ -115,7 +100,7 @@ async fn a_reader_cannot_write_and_an_expired_token_is_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrowed_scope_counts_at_once() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let token = agent.installation.token("narrowed", &["*:*"]);
     until(&agent, &token, "create_account", 200).await;
     let file = agent.installation.file("tokens.json");
@@ -143,7 +128,7 @@ async fn a_narrowed_scope_counts_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_file_that_cannot_be_read_denies_everybody() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let file = agent.installation.file("tokens.json");
     let good = fs::read(&file).unwrap();
     fs::write(&file, "{ this is not it").unwrap();
@@ -181,7 +166,7 @@ fn served_certificate(agent: &Agent) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_served_without_a_failed_call() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let before = served_certificate(&agent);
     let renewed = agent.installation.run(["cert", "renew"]);
     assert!(renewed.status.success(), "{}", text(&renewed.stderr));
@@ -207,7 +192,7 @@ async fn a_renewed_certificate_is_served_without_a_failed_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_certificate_keeps_the_old_one_in_force() {
-    let (mut agent, token) = agent_with("");
+    let (mut agent, token) = serving("");
     let before = served_certificate(&agent);
     fs::write(
         agent.installation.file("tls/server.pem"),
@@ -229,7 +214,7 @@ async fn a_broken_certificate_keeps_the_old_one_in_force() {
 
 #[test]
 fn old_tls_is_refused() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let port = agent
         .base_url
         .rsplit(':')
@@ -286,7 +271,7 @@ fn read_to_end(mut child: std::process::Child) -> String {
 
 #[test]
 fn slow_headers_are_cut_off() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let mut child = raw(&agent);
     let mut stdin = child.stdin.take().unwrap();
     stdin
@@ -303,7 +288,7 @@ fn slow_headers_are_cut_off() {
 
 #[test]
 fn a_stalled_body_is_cut_off() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let mut child = raw(&agent);
     let mut stdin = child.stdin.take().unwrap();
     write!(
@@ -319,7 +304,7 @@ fn a_stalled_body_is_cut_off() {
 
 #[test]
 fn plain_http_and_silence_are_cut_off() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let port: u16 = agent
         .base_url
         .rsplit(':')
@@ -343,8 +328,7 @@ fn plain_http_and_silence_are_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn request_bytes_are_capped_over_all_connections() {
-    let (agent, token) =
-        agent_with("dispatch.max_body_bytes = 1048576\ndispatch.max_buffered_bytes = 2097152");
+    let (agent, token) = serving("dispatch.max_body_bytes = 1048576\ndispatch.max_buffered_bytes = 2097152");
     // Three bodies of 1 MiB, each but for its last byte: together more than may be held.
     let mut children: Vec<_> = (0..3).map(|_| raw(&agent)).collect();
     for child in &mut children {
@@ -372,7 +356,7 @@ async fn request_bytes_are_capped_over_all_connections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_throttled_and_a_valid_token_is_not() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     for _ in 0..10 {
         assert_eq!(
             agent

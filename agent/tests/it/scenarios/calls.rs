@@ -5,23 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::agent::{Agent, Installation, PATIENCE};
-use crate::support::connectors::drop_in;
-use crate::support::scenario::{Scenario, build};
-
-fn agent_with(configuration: &str) -> (Agent, String) {
-    let installation = Installation::new();
-    installation.configure(configuration);
-    let token = installation.token("test", &["*:*"]);
-    drop_in(
-        &build(&Scenario::default()),
-        &installation.connectors(),
-        "scenario.so",
-    );
-    let mut agent = installation.start();
-    agent.wait_for("scenario", "ready");
-    (agent, token)
-}
+use crate::support::agent::{Agent, PATIENCE};
+use crate::support::scenario::serving;
 
 /// A call in the background.
 fn begin(
@@ -66,7 +51,7 @@ async fn until_in_flight(agent: &mut Agent, count: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_is_502_with_an_unknown_outcome_and_the_next_call_is_served() {
-    let (mut agent, token) = agent_with("");
+    let (mut agent, token) = serving("");
     let before = agent.row("scenario").unwrap();
     let (status, answer) = agent
         .call(&token, "scenario", "delete_account", &json!({"request": {}}))
@@ -100,7 +85,7 @@ async fn a_crash_is_502_with_an_unknown_outcome_and_the_next_call_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_host_makes_reads_retryable_and_writes_not() {
     for (capability, retryable) in [("get_last_activity", true), ("create_account", false)] {
-        let (mut agent, token) = agent_with("");
+        let (mut agent, token) = serving("");
         let pid = agent.row("scenario").unwrap()["pid"].as_u64().unwrap();
         let call = begin(
             &agent,
@@ -129,7 +114,7 @@ async fn killing_the_host_makes_reads_retryable_and_writes_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
     let outbox = tempfile::tempdir().unwrap();
-    let (mut agent, token) = agent_with(&widened(&outbox));
+    let (mut agent, token) = serving(&widened(&outbox));
     let read = begin(
         &agent,
         &token,
@@ -161,7 +146,7 @@ async fn a_deadline_is_504_and_only_a_read_is_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_is_also_read_from_the_request() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let body = json!({"request": {"ms": 50000}, "rate_limit": {"max_execution_time": 1}});
     let (status, answer) = begin(&agent, &token, "get_last_activity", &body, None)
         .await
@@ -175,7 +160,7 @@ async fn the_deadline_is_also_read_from_the_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
     let outbox = tempfile::tempdir().unwrap();
-    let (mut agent, token) = agent_with(&widened(&outbox));
+    let (mut agent, token) = serving(&widened(&outbox));
     let read = begin(
         &agent,
         &token,
@@ -199,7 +184,7 @@ async fn a_caller_that_leaves_cancels_a_read_and_not_a_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_call_costs_the_host_and_no_other_call() {
-    let (agent, token) = agent_with("connectors.settings.scenario.timeout = \"1s\"");
+    let (agent, token) = serving("connectors.settings.scenario.timeout = \"1s\"");
     let before = agent.row("scenario").unwrap()["generation"].as_u64().unwrap();
     // A write ignores its cancellation, so that only the ladder helps.
     let stuck = begin(
@@ -225,7 +210,7 @@ async fn an_overdue_call_costs_the_host_and_no_other_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_calls_are_429_and_the_queue_is_bounded() {
-    let (agent, token) = agent_with("connectors.settings.scenario.max_in_flight = 1");
+    let (agent, token) = serving("connectors.settings.scenario.max_in_flight = 1");
     let calls: Vec<_> = (0..40)
         .map(|_| {
             begin(
@@ -258,7 +243,7 @@ async fn too_many_calls_are_429_and_the_queue_is_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
     let outbox = tempfile::tempdir().unwrap();
-    let (mut agent, token) = agent_with(&widened(&outbox));
+    let (mut agent, token) = serving(&widened(&outbox));
     let file = outbox.path().join("written");
     let body = json!({"request": {"ms": 3000, "file": file.to_str().unwrap()}});
     let write = begin(&agent, &token, "create_account", &body, None);
@@ -283,7 +268,7 @@ async fn a_stop_lets_writes_finish_and_refuses_new_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_host_outlives_a_killed_agent() {
-    let (agent, _) = agent_with("");
+    let (agent, _) = serving("");
     let host = agent.row("scenario").unwrap()["pid"].as_u64().unwrap();
     let installation = agent.kill();
     let begun = std::time::Instant::now();
@@ -297,7 +282,7 @@ async fn no_host_outlives_a_killed_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_a_request_has_its_status_code_and_envelope() {
-    let (agent, token) = agent_with("dispatch.max_body_bytes = 2048");
+    let (agent, token) = serving("dispatch.max_body_bytes = 2048");
     let reads = agent.installation.token("reader", &["scenario:read"]);
     let client = agent.client();
     let url = |path: &str| format!("{}{path}", agent.base_url);
@@ -422,7 +407,7 @@ async fn every_refusal_of_a_request_has_its_status_code_and_envelope() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connectors_own_error_is_200_and_its_bytes_are_untouched() {
-    let (agent, token) = agent_with("");
+    let (agent, token) = serving("");
     let (status, answer) = agent
         .call(&token, "scenario", "assign_entitlement", &json!({"request": {}}))
         .await;
@@ -448,95 +433,5 @@ async fn a_connectors_own_error_is_200_and_its_bytes_are_untouched() {
     assert_eq!(
         response.text().await.unwrap(),
         "{\"response\":[],\"build\":\"a\"}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_listing_calls_answer_what_the_token_covers() {
-    let (agent, token) = agent_with("");
-    let other = agent.installation.token("other", &["elsewhere:*"]);
-    let client = agent.client();
-    for (token, expected) in [
-        (&token, json!({"response": ["scenario"]})),
-        (&other, json!({"response": []})),
-    ] {
-        let request = client
-            .post(format!("{}/list-connector-app-ids", agent.base_url))
-            .bearer_auth(token);
-        let answer: Value = request
-            .json(&json!({}))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        assert_eq!(answer, expected);
-        let rows: Value = client
-            .get(&agent.base_url)
-            .bearer_auth(token)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        assert_eq!(
-            rows.as_array().unwrap().len(),
-            expected["response"].as_array().unwrap().len()
-        );
-    }
-    let info = agent.call(&token, "scenario", "info", &json!({})).await;
-    assert_eq!((info.0, &info.1["response"]["app_id"]), (200, &json!("scenario")));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_admin_listener_tells_and_refuses() {
-    let (agent, _) = agent_with("");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let get = |path: &str| client.get(format!("{}{path}", agent.admin_url));
-    assert_eq!(get("/healthz").send().await.unwrap().status(), 200);
-    assert_eq!(get("/readyz").send().await.unwrap().status(), 200);
-    assert_eq!(
-        get("/readyz?connector=scenario").send().await.unwrap().status(),
-        200
-    );
-    assert_eq!(
-        get("/readyz?connector=scenario,nothing")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        503
-    );
-    let info: Value = get("/info").send().await.unwrap().json().await.unwrap();
-    for member in [
-        "connected",
-        "domain_name",
-        "cluster_id",
-        "operation_mode",
-        "version",
-        "connectors",
-    ] {
-        assert!(info.get(member).is_some(), "{member} in {info}");
-    }
-    assert_eq!(info["connectors"][0]["app_id"], "scenario");
-    assert_eq!(info["connectors"][0]["state"], "ready");
-    let metrics = get("/metrics").send().await.unwrap().text().await.unwrap();
-    assert!(
-        metrics.contains("lumos_agent_host_starts_total{app_id=\"scenario\"} 1"),
-        "{metrics}"
-    );
-
-    let rebinding = get("/info").header("host", "evil.example").send().await.unwrap();
-    assert!(rebinding.status().is_client_error(), "{}", rebinding.status());
-    assert_eq!(
-        client
-            .post(format!("{}/info", agent.admin_url))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        405
     );
 }

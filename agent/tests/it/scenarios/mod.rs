@@ -7,4 +7,5 @@ mod credentials;
 mod fairness;
 mod files;
 mod in_process;
+mod listings;
 mod trust;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::agent::{Agent, Installation};
 use super::cc;
+use super::connectors::drop_in;
 
 /// What a build says of itself.
 #[derive(Clone)]
@@ -38,4 +40,19 @@ pub(crate) fn build(scenario: &Scenario) -> PathBuf {
     ];
     let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
     cc::connector("scenario", &defines)
+}
+
+/// A running agent that serves it, and a token for everything.
+pub(crate) fn serving(configuration: &str) -> (Agent, String) {
+    let installation = Installation::new();
+    installation.configure(configuration);
+    let token = installation.token("test", &["*:*"]);
+    drop_in(
+        &build(&Scenario::default()),
+        &installation.connectors(),
+        "scenario.so",
+    );
+    let mut agent = installation.start();
+    agent.wait_for("scenario", "ready");
+    (agent, token)
 }
