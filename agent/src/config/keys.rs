@@ -317,7 +317,7 @@ const CONNECTORS: &[Key] = &[
         "idle_memory_limit",
         Kind::Size { min: MIB },
         Default::None("\"64MiB\""),
-        "The same for a host that has had no call yet.",
+        "The same for a host that has had no call yet. Accepted, but not in force in this version.",
     ),
     key(
         "max_open_files",

@@ -162,7 +162,7 @@ pub struct Connectors {
     /// Default of `settings.*.memory_limit`, in bytes.
     #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
-    /// Default memory limit of a host that has had no call yet, in bytes.
+    /// Memory limit of a host that has had no call yet, in bytes. Not in force in this version.
     #[serde(deserialize_with = "de::some_size", default)]
     pub idle_memory_limit: Option<u64>,
     /// Default of `settings.*.max_open_files`.
