@@ -9,6 +9,7 @@
     reason = "the tasks' own words go to the terminal"
 )]
 
+mod bench;
 mod c;
 mod lint;
 mod need;
@@ -48,6 +49,15 @@ enum Task {
         #[arg(long)]
         once: bool,
     },
+    /// Measure the agent beside the smallest server that gives the same answers (release build, Linux)
+    Bench {
+        /// Look only: shorter and less exact
+        #[arg(long)]
+        quick: bool,
+        /// Only `calls` or `standing`
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// The Windows side, from Linux
     Windows {
         /// Compile everything for x86_64-pc-windows-gnu
@@ -85,6 +95,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Test { full } => test::run_all(&workspace, *full),
         Task::Up { once } => up::show(&workspace, *once),
+        Task::Bench { quick, only } => bench::run_all(&workspace, *quick, only.as_deref()),
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
         Task::Lint => lint::all(&workspace),

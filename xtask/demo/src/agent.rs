@@ -1,18 +1,17 @@
 //! A throw-away agent: made with its own command line, run on free ports, filled by copying files.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use demo::installation::Installation;
+use demo::program::Program;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::client::ApiClient;
 use crate::mock_app;
-use crate::program::Program;
 
 /// How long a start, and the loading of a connector, may take before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,8 +22,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 pub(crate) struct Agent {
     program: Program,
     client: ApiClient,
-    directory: PathBuf,
-    admin: SocketAddr,
+    installation: Installation,
 }
 
 /// Where the agent's own output goes; `directory` is the demo's.
@@ -35,36 +33,25 @@ pub(crate) fn log_file(directory: &Path) -> PathBuf {
 impl Agent {
     /// Makes a private installation below `directory`, and runs it until it answers.
     pub(crate) async fn start(program: &Path, directory: &Path) -> anyhow::Result<Self> {
-        let installation = directory.join("agent");
-        let config = installation.join("agent.toml");
-        run(command(program).arg("init").arg("--dir").arg(&installation)).await?;
-        let token = create_token(program, &config).await?;
+        let installation = Installation::make(program, &directory.join("agent")).await?;
         write_private(
             &directory.join("token.header"),
-            &format!("Authorization: Bearer {token}\n"),
+            &format!("Authorization: Bearer {}\n", installation.token),
         )?;
-
-        let dispatch = free_address()?;
-        let admin = free_address()?;
         let log = File::create(log_file(directory)).context("cannot make the agent's log file")?;
-        let mut run = command(program);
-        run.arg("run").arg("--config").arg(&config);
-        run.env("LUMOS_AGENT__DISPATCH__LISTEN", dispatch.to_string());
-        run.env("LUMOS_AGENT__ADMIN__LISTEN", admin.to_string());
+        let mut run = installation.command(&["run"]);
         // The mock app is on this machine, whatever proxy leads elsewhere.
         run.env("NO_PROXY", "127.0.0.1");
         run.stdin(Stdio::null())
             .stdout(log.try_clone().context("cannot share the log file")?)
             .stderr(log);
         let program = Program::start(&mut run).context("cannot start the agent")?;
-
-        let ca = fs::read(installation.join("tls/ca.pem")).context("init made no CA certificate")?;
-        let client = ApiClient::new(&format!("https://{dispatch}"), &ca, token)?;
+        let url = format!("https://{}", installation.dispatch);
+        let client = ApiClient::new(&url, &installation.ca, installation.token.clone())?;
         let mut agent = Self {
             program,
             client,
-            directory: directory.to_owned(),
-            admin,
+            installation,
         };
         agent
             .wait_until(|_| true)
@@ -86,9 +73,7 @@ impl Agent {
         let name = library
             .file_name()
             .with_context(|| format!("{} is no file", library.display()))?;
-        let target = self.directory.join("agent/connectors").join(name);
-        fs::copy(library, &target)
-            .with_context(|| format!("cannot copy {} to {}", library.display(), target.display()))?;
+        self.installation.drop_in(library)?;
         println!("Dropped {} into the connectors directory.", name.display());
         Ok(())
     }
@@ -151,7 +136,8 @@ impl Agent {
         println!(
             "\nThe agent stays up until you press ctrl-c. To call it yourself, paste into another terminal:\n"
         );
-        println!("cd {}", self.directory.display());
+        let directory = self.installation.directory();
+        println!("cd {}", directory.parent().unwrap_or(directory).display());
         curl("list-connector-app-ids", &json!({}));
         curl("mockapp/info", &json!({}));
         curl(
@@ -164,8 +150,8 @@ impl Agent {
             "example-c/list_accounts",
             &json!({"auth": {"token": {"token": "example-token"}}, "request": {}}),
         );
-        println!("curl -sS http://{}/readyz", self.admin);
-        println!("curl -sS http://{}/metrics", self.admin);
+        println!("curl -sS http://{}/readyz", self.installation.admin);
+        println!("curl -sS http://{}/metrics", self.installation.admin);
         println!(
             "\nIn that directory are also the agent's log (agent.log) and its connectors (agent/connectors)."
         );
@@ -183,54 +169,6 @@ pub(crate) fn for_mock_app(mock_url: &str, request: &Value, page: Option<&Value>
         body["page"] = page.clone();
     }
     body
-}
-
-/// The agent's program without whatever configures an agent of the reader's own.
-fn command(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("LUMOS_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-async fn create_token(program: &Path, config: &Path) -> anyhow::Result<String> {
-    let mut create = command(program);
-    create
-        .args(["token", "create", "--name", "demo", "--scope", "*:*", "--config"])
-        .arg(config);
-    let output = run(&mut create).await?;
-    let answer: Value = serde_json::from_slice(&output).context("token create printed no JSON")?;
-    answer["token"]
-        .as_str()
-        .map(str::to_owned)
-        .context("token create printed no token")
-}
-
-/// Runs a command that ends by itself; gives what it printed.
-async fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {
-    let line = format!("{:?}", command.as_std());
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .with_context(|| format!("cannot run {line}"))?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    bail!(
-        "{line}: {}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr).trim()
-    )
-}
-
-/// A port that was free a moment ago. The agent takes it at once, so a collision is most unlikely.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free loopback port")?;
-    listener.local_addr().context("cannot read a listener's address")
 }
 
 /// The directory is readable by its owner only, and so is the file on systems that know modes.

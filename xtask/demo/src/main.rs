@@ -12,7 +12,6 @@
 mod agent;
 mod client;
 mod mock_app;
-mod program;
 mod signals;
 mod tour;
 

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
+use demo::program::Program;
 use reqwest::Client;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-
-use crate::program::Program;
 
 /// The token that the app accepts.
 pub(crate) const TOKEN: &str = "valid-token";

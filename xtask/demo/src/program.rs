@@ -1,4 +1,4 @@
-//! A program that the demo started and ends again.
+//! A program that was started and ends again.
 
 use std::io;
 use std::process::ExitStatus;
@@ -11,24 +11,38 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// A running program. Killed if it is dropped without having been [ended](Program::end).
 #[derive(Debug)]
-pub(crate) struct Program(Child);
+pub struct Program(Child);
 
 impl Program {
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
         command.kill_on_drop(true).spawn().map(Self)
     }
 
-    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+    /// What it prints, once, if it was started with a pipe for that.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.0.stdout.take()
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.0.id()
+    }
+
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+    ///
+    /// # Errors
+    /// If the system cannot tell.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.0.wait().await
     }
 
     /// Asks it to end and waits; kills it if it does not.
-    pub(crate) async fn end(mut self) {
+    pub async fn end(mut self) {
         drop(self.0.stdin.take());
         self.ask_to_end();
         if tokio::time::timeout(GRACE, self.0.wait()).await.is_err() {
