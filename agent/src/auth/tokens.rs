@@ -1,12 +1,13 @@
 //! The tokens in force, as the running agent sees them: the token file, re-read when it changes.
 //!
-//! The file's stamp is looked at with every request (a microsecond), so that a revoked token is refused from the next one on,
-//! without a restart or a signal. A file that cannot be read or trusted means that no token is in force.
+//! The file's stamp is looked at with every request, but not twice within [`FRESH`], so that a revoked token is refused from
+//! the next request on (a command cannot end and a request be made within that), without a restart or a signal. A file that cannot be read or trusted means that no token is in force.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -15,9 +16,18 @@ use super::token_file::{self, TokenRecord};
 use super::{Principal, Via, token};
 use crate::stamp::Stamp;
 
+/// How long a look at the file counts.
+#[cfg(not(test))]
+const FRESH: Duration = Duration::from_millis(1);
+#[cfg(test)]
+const FRESH: Duration = Duration::ZERO;
+
 pub(super) struct TokenStore {
     path: PathBuf,
     current: ArcSwap<Loaded>,
+    epoch: Instant,
+    /// Nanoseconds after `epoch` at which the file was last looked at.
+    looked: AtomicU64,
     reloading: Mutex<()>,
 }
 
@@ -39,6 +49,8 @@ impl TokenStore {
         TokenStore {
             path,
             current,
+            epoch: Instant::now(),
+            looked: AtomicU64::new(0),
             reloading: Mutex::new(()),
         }
     }
@@ -60,6 +72,17 @@ impl TokenStore {
     }
 
     fn refresh(&self) {
+        // Noted before looking: what changes afterwards is seen at the next look.
+        let now = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let since = now.saturating_sub(self.looked.load(Ordering::Acquire));
+        if self.looked.load(Ordering::Relaxed) > 0 && u128::from(since) < FRESH.as_nanos() {
+            return;
+        }
+        self.look();
+        self.looked.store(now, Ordering::Release);
+    }
+
+    fn look(&self) {
         if stamp(&self.path) == self.current.load().stamp {
             return;
         }

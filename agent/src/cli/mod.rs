@@ -35,6 +35,7 @@ use args::{Cli, Command};
 #[must_use]
 pub fn main() -> ExitCode {
     let exit = run_command();
+    crate::telemetry::log::flush();
     if crate::hosting::holds_connectors() {
         crate::hosting::end_process(exit as i32);
     }
@@ -54,6 +55,8 @@ fn run_command() -> Exit {
         // A host has no runtime of its own making, and must not touch anything before it is confined.
         return host();
     }
+    // Whatever the command, it may hold credentials. A system that refuses this runs the agent all the same.
+    let _ = crate::os::disable_core_dumps();
     match dispatch(cli) {
         Ok(exit) => exit,
         Err(failure) => {

@@ -37,6 +37,10 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     if let Err(error) = crate::os::adopt_orphans() {
         warn!(%error, "processes that a connector leaves behind may outlive it");
     }
+    if let Err(error) = crate::os::raise_nofile_limit() {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+    crate::os::keep_freed_memory();
     let app = App::build(handle.rx.clone(), options)
         .await
         .map_err(|error| told(&error, &loaded.provenance))?;

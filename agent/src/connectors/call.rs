@@ -22,6 +22,7 @@ use super::starter::AnyCall;
 use crate::call::{Answer, Call, CallError};
 use crate::domain::Level;
 use crate::hosting::{CancelReason, HostCallError};
+use crate::telemetry::metrics::ANSWERED;
 
 /// How long a cancelled call may take to end before its host counts as stuck.
 pub(super) const CANCEL_GRACE: Duration = Duration::from_secs(10);
@@ -39,10 +40,10 @@ pub(super) async fn call(shared: &Arc<Shared>, call: Call) -> Result<Answer, Cal
     let Some(_admitted) = Ticket::take(shared, |shared| &shared.in_flight, limit) else {
         return Err(busy(&call));
     };
-    let mut meter = Meter::start(shared, &entry);
+    let mut meter = Meter::start(&entry);
     let result = route(shared, &entry, &call, &mut meter).await;
     meter.outcome = match &result {
-        Ok(_) => "ok",
+        Ok(_) => ANSWERED,
         Err(error) => error_code(error),
     };
     let body = result?;
@@ -75,13 +76,12 @@ async fn route(
         if left.is_zero() {
             return Err(CallError::DeadlinePassed { sent: false });
         }
-        let masks = live.log.guard(&call.secrets);
         let begun = live
             .host
             .begin(call, left.min(limit).max(Duration::from_millis(1)));
         let outcome = match begun {
             Ok(host_call) => {
-                let running = Running::new(shared, entry, &live, call, host_call, slot, masks, limit);
+                let running = Running::new(shared, entry, &live, call, host_call, slot, limit);
                 running.wait(call.deadline).await
             }
             Err(error) => Err(Failure::Host(error)),
@@ -210,14 +210,9 @@ struct Work {
     limit: Instant,
     _slot: Slot,
     _counted: Ticket<Entry>,
-    _masks: Option<Box<dyn Send + Sync>>,
 }
 
 impl Running {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the one place where the parts of a call come together"
-    )]
     fn new(
         shared: &Arc<Shared>,
         entry: &Arc<Entry>,
@@ -225,7 +220,6 @@ impl Running {
         call: &Call,
         host_call: AnyCall,
         slot: Slot,
-        masks: Option<Box<dyn Send + Sync>>,
         limit: Duration,
     ) -> Self {
         let begun = Instant::now();
@@ -240,7 +234,6 @@ impl Running {
             limit: begun + limit,
             _slot: slot,
             _counted: Ticket::count(entry, |entry| &entry.in_flight),
-            _masks: masks,
         };
         Running {
             shared: Arc::clone(shared),
@@ -348,7 +341,6 @@ impl<T> Drop for Ticket<T> {
 
 /// Measures a call, also one whose caller goes away.
 struct Meter {
-    shared: Arc<Shared>,
     entry: Arc<Entry>,
     start: Instant,
     sent: Option<Instant>,
@@ -357,10 +349,9 @@ struct Meter {
 }
 
 impl Meter {
-    fn start(shared: &Arc<Shared>, entry: &Arc<Entry>) -> Self {
-        shared.metrics.call_begun(&entry.app_id);
+    fn start(entry: &Arc<Entry>) -> Self {
+        entry.metrics.begun();
         Meter {
-            shared: Arc::clone(shared),
             entry: Arc::clone(entry),
             start: Instant::now(),
             sent: None,
@@ -387,8 +378,6 @@ impl Drop for Meter {
         } else {
             self.start.elapsed()
         };
-        self.shared
-            .metrics
-            .call_ended(&self.entry.app_id, self.outcome, queued, self.served());
+        self.entry.metrics.ended(self.outcome, queued, self.served());
     }
 }

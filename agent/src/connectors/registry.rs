@@ -26,7 +26,7 @@ use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
 use crate::os::sandbox::Confined;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{CallMetrics, Metrics};
 
 /// Everything shared.
 pub(super) struct Shared {
@@ -60,6 +60,7 @@ pub(super) struct Entry {
     pub(super) timeout_ms: AtomicU64,
     /// Calls that a host has.
     pub(super) in_flight: AtomicU32,
+    pub(super) metrics: CallMetrics,
     pub(super) history: Mutex<History>,
 }
 
@@ -160,7 +161,13 @@ impl Shared {
 }
 
 impl Entry {
-    pub(super) fn new(app_id: AppId, isolation: Isolation, timeout: Duration, history: History) -> Arc<Self> {
+    pub(super) fn new(
+        app_id: AppId,
+        isolation: Isolation,
+        timeout: Duration,
+        history: History,
+        metrics: CallMetrics,
+    ) -> Arc<Self> {
         let status = Status {
             state: State::Discovered,
             since: Timestamp::now(),
@@ -189,6 +196,7 @@ impl Entry {
             finished: AtomicBool::new(false),
             timeout_ms: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            metrics,
             history: Mutex::new(history),
         };
         entry.set_timeout(timeout);

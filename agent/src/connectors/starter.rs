@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use secrecy::SecretString;
 
 use super::settings::Effective;
 use crate::call::Call;
@@ -64,7 +63,7 @@ pub(super) enum AnyCall {
     Fake(fake::FakeCall),
 }
 
-/// A generation's log: keeps the secrets of calls out of it, and tells what the agent noticed.
+/// A generation's log, for what the agent noticed.
 #[derive(Clone)]
 pub(super) struct Masks(Option<ConnectorLog>);
 
@@ -74,12 +73,6 @@ impl Masks {
         if let Some(log) = &self.0 {
             log.line(LogLevel::Error, request_id, &format!("[lumos-agent] {text}"));
         }
-    }
-
-    /// Holds as long as the result lives; nothing where there is nothing to hide.
-    pub(super) fn guard(&self, secrets: &Arc<[SecretString]>) -> Option<Box<dyn Send + Sync>> {
-        let log = self.0.as_ref().filter(|_| !secrets.is_empty())?;
-        Some(Box::new(log.guard(Arc::clone(secrets))))
     }
 }
 

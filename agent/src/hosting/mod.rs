@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Host ─┬─ host/ ══ frames ══ child/ ─┐
-//!         │  (agent's side)   (process) ├─ calls, pool, orders ─ backend ─ library
+//!         │  (agent's side)   (process) ├─ calls, orders ─ backend ─ library
 //!         └─ in_process/ ───────────────┘
 //! ```
 #![deny(unsafe_code)]
@@ -34,7 +34,6 @@ mod launcher;
 mod library;
 mod manifest;
 mod orders;
-mod pool;
 mod scratch;
 mod settings;
 

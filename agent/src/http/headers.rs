@@ -1,7 +1,8 @@
 //! What the agent takes from request headers. A value that is echoed, logged or passed on matches a narrow pattern or is
 //! replaced: headers are the one part of a request that is read before anybody has proved who they are.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
@@ -42,11 +43,17 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Arc<str> {
     safe(headers, &X_REQUEST_ID).map_or_else(new_request_id, Arc::from)
 }
 
+/// Unique, not secret: a random part for each run of the agent, and a number.
 fn new_request_id() -> Arc<str> {
-    let mut bytes = [0; 16];
-    // Without randomness an id is still an id; it is no secret.
-    let _ = getrandom::fill(&mut bytes);
-    hex::encode(bytes).into()
+    static RUN: LazyLock<String> = LazyLock::new(|| {
+        let mut bytes = [0; 8];
+        // Without randomness an id is still an id.
+        let _ = getrandom::fill(&mut bytes);
+        hex::encode(bytes)
+    });
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("{}{number:016x}", *RUN).into()
 }
 
 /// The trace that the request belongs to: version 00 of W3C Trace Context, section 3.2.

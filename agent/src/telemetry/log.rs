@@ -1,13 +1,20 @@
 //! The agent's own log: lines on standard error, as text or as JSON, at a level that can change while it runs.
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
+use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
+use super::lines::{Line, Lines};
 use crate::config::model::{LogFormat, LogLevel};
+
+/// The lines of this process, once its log is set up.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Changes the level of a log that was set up. Cheap to clone.
 #[derive(Clone)]
@@ -29,13 +36,13 @@ pub fn init(level: LogLevel, format: LogFormat) -> LogHandle {
         LogFormat::Text => fmt::layer()
             .with_ansi(false)
             .with_target(false)
-            .with_writer(stderr)
+            .with_writer(Events)
             .boxed(),
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .with_writer(stderr)
+            .with_writer(Events)
             .boxed(),
     };
     // A second subscriber is refused; the first goes on.
@@ -52,8 +59,30 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-fn stderr() -> OneLine<io::Stderr> {
-    OneLine(io::stderr())
+/// Writes what was logged and has not been written yet. For the end of the process.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
+}
+
+fn lines() -> &'static Lines {
+    LINES.get_or_init(|| Lines::to(io::stderr()))
+}
+
+/// Where events go.
+struct Events;
+
+impl<'a> MakeWriter<'a> for Events {
+    type Writer = OneLine<Line<'a>>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine(lines().line(true))
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
+        OneLine(lines().line(*meta.level() <= tracing::Level::WARN))
+    }
 }
 
 /// Takes one event at a time and writes it as one line: control characters in it, which somebody else may have chosen,

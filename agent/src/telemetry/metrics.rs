@@ -33,6 +33,39 @@ struct Inner {
     connections: Gauge,
 }
 
+/// See [`Metrics::calls_of`].
+pub struct CallMetrics {
+    app_id: String,
+    calls: Family<CallLabels, Counter>,
+    answered: Counter,
+    call_seconds: Histogram,
+    queue_seconds: Histogram,
+    in_flight: Gauge,
+}
+
+/// The outcome of a call that the connector answered.
+pub const ANSWERED: &str = "ok";
+
+impl CallMetrics {
+    /// A call has been taken.
+    pub fn begun(&self) {
+        self.in_flight.inc();
+    }
+
+    /// That call ended: `outcome` is [`ANSWERED`] or the error_code that the agent answered.
+    pub fn ended(&self, outcome: &'static str, queued: Duration, served: Duration) {
+        self.in_flight.dec();
+        self.queue_seconds.observe(queued.as_secs_f64());
+        self.call_seconds.observe(served.as_secs_f64());
+        if outcome == ANSWERED {
+            self.answered.inc();
+            return;
+        }
+        let app_id = self.app_id.clone();
+        self.calls.get_or_create(&CallLabels { app_id, outcome }).inc();
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AppLabels {
     app_id: String,
@@ -136,30 +169,21 @@ impl Metrics {
         }))
     }
 
-    /// A call of `app_id` has been taken.
-    pub fn call_begun(&self, app_id: &AppId) {
-        self.0.in_flight.get_or_create(&app(app_id)).inc();
-    }
-
-    /// That call ended: `outcome` is `ok` or the error_code that the agent answered.
-    pub fn call_ended(&self, app_id: &AppId, outcome: &'static str, queued: Duration, served: Duration) {
+    /// The numbers of calls of one connector. Looked up once, for they change with every call.
+    #[must_use]
+    pub fn calls_of(&self, app_id: &AppId) -> CallMetrics {
         let labels = app(app_id);
-        self.0.in_flight.get_or_create(&labels).dec();
-        self.0
-            .queue_seconds
-            .get_or_create(&labels)
-            .observe(queued.as_secs_f64());
-        self.0
-            .call_seconds
-            .get_or_create(&labels)
-            .observe(served.as_secs_f64());
-        self.0
-            .calls
-            .get_or_create(&CallLabels {
-                app_id: labels.app_id,
-                outcome,
-            })
-            .inc();
+        CallMetrics {
+            app_id: labels.app_id.clone(),
+            calls: self.0.calls.clone(),
+            answered: self.0.calls.get_or_create_owned(&CallLabels {
+                app_id: labels.app_id.clone(),
+                outcome: ANSWERED,
+            }),
+            call_seconds: self.0.call_seconds.get_or_create_owned(&labels),
+            queue_seconds: self.0.queue_seconds.get_or_create_owned(&labels),
+            in_flight: self.0.in_flight.get_or_create_owned(&labels),
+        }
     }
 
     /// A host process was started.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod connector_log;
+mod lines;
 pub mod log;
 pub(crate) mod mask;
 pub mod metrics;

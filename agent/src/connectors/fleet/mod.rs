@@ -365,7 +365,14 @@ impl Fleet {
         let shared = &self.parts.surroundings.shared;
         let history = History::open(&self.parts.histories, &app_id);
         let settings = &desired.settings;
-        let entry = Entry::new(app_id.clone(), settings.isolation, settings.timeout, history);
+        let metrics = shared.metrics.calls_of(&app_id);
+        let entry = Entry::new(
+            app_id.clone(),
+            settings.isolation,
+            settings.timeout,
+            history,
+            metrics,
+        );
         shared.insert(Arc::clone(&entry));
         let (sender, receiver) = watch::channel(desired);
         shared.tasks.spawn(driver::run(

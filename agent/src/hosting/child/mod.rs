@@ -4,9 +4,8 @@
 //! limits, sandbox, CONFINED. Then come threads, and the library:
 //!
 //! ```text
-//!  reader thread    CALL -> pool, CANCEL and DRAIN -> main thread, PING -> PONG, WINDOW -> outbox
-//!  pool threads     invoke
-//!  main thread      load, create; then cancel, quiesce, destroy: whatever may not hold up the reader
+//!  crew's threads   CALL -> invoke, CANCEL and DRAIN -> main thread, PING -> PONG, WINDOW -> outbox   (crew.rs)
+//!  main thread      load, create; then cancel, quiesce, destroy: whatever may not hold up the crew
 //!  any thread       finish, log -> outbox -> agent
 //! ```
 //!
@@ -14,15 +13,19 @@
 //! the connector. When the channel from the agent ends, the agent is gone, and the process ends at once.
 #![forbid(unsafe_code)]
 
+mod crew;
 mod outbox;
+mod stretch;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use lumos_connector_abi::{CancelReason, LogLevel};
 
+use self::crew::{Crew, Intake, Job};
 use self::outbox::Outbox;
 use super::backend::{Backend, Invocation, LoadError};
 use super::buffer::FrameBuffer;
@@ -30,10 +33,9 @@ use super::calls::{Calls, Sink, TicketOf};
 use super::frames::{FromHost, Outcome, ToHost, VERSION, decode_to_host};
 use super::library::{CREATE_CALL, Library};
 use super::orders::{self, Order};
-use super::pool::Pool;
 use super::settings::{Mode, StartSettings};
 use crate::os::sandbox::{Confined, confine};
-use crate::os::{self, HostReader};
+use crate::os::{self, HostReader, Inlet};
 
 /// Exit code of a host that lost its channel.
 const EXIT_LOST: i32 = 71;
@@ -47,6 +49,7 @@ pub(super) fn run() -> Result<(), String> {
     };
     let (reader, writer) = os::inherited_channels().map_err(not_an_agent)?;
     os::harden_host().map_err(|error| format!("the host process cannot restrict itself: {error}"))?;
+    os::keep_freed_memory();
     let outbox = Outbox::new(writer);
     outbox.send(&FromHost::Hello { version: VERSION });
     let mut frames = Frames {
@@ -112,12 +115,11 @@ fn serve(
     let session = Arc::new(Session {
         outbox: outbox.clone(),
         calls: calls.clone(),
-        pool: Pool::new(max_in_flight),
         backend: OnceLock::new(),
         confined,
         control,
     });
-    start_reader(session.clone(), frames)?;
+    start_crew(session.clone(), frames, max_in_flight)?;
     let library = orders::load(&settings.library, &app_id, |library| {
         outbox.send(&FromHost::Manifest(library.manifest_json()));
     })?;
@@ -152,16 +154,18 @@ impl Sink for ToAgent {
     }
 }
 
-fn start_reader(session: Arc<Session>, frames: Frames) -> Result<(), LoadError> {
-    std::thread::Builder::new()
-        .name("lumos-reader".into())
-        .stack_size(256 * 1024)
-        .spawn(move || session.read_for_ever(frames))
-        .map(drop)
-        .map_err(|error| LoadError::failed(format!("the host process cannot start a thread: {error}")))
+fn start_crew(session: Arc<Session>, frames: Frames, max_in_flight: u32) -> Result<(), LoadError> {
+    let incoming = Incoming {
+        session,
+        buffer: frames.buffer,
+        partial: HashMap::new(),
+    };
+    Inlet::new(frames.reader)
+        .and_then(|inlet| Crew::start(inlet, incoming, max_in_flight))
+        .map_err(|error| LoadError::failed(format!("the host process cannot start its threads: {error}")))
 }
 
-/// Frames from the agent, as they come.
+/// Frames from the agent, before there are threads.
 struct Frames {
     reader: HostReader,
     buffer: FrameBuffer,
@@ -193,11 +197,10 @@ impl Frames {
     }
 }
 
-/// What the reader thread hands work to.
+/// What frames act on.
 struct Session {
     outbox: Arc<Outbox>,
     calls: Arc<Calls<ToAgent>>,
-    pool: Pool,
     backend: OnceLock<Arc<dyn Backend>>,
     confined: Confined,
     control: Sender<Order>,
@@ -212,25 +215,53 @@ struct Pending {
     total: u64,
 }
 
-impl Session {
-    fn read_for_ever(&self, mut frames: Frames) {
-        let mut partial = HashMap::new();
+/// Frames from the agent, as the crew reads them.
+struct Incoming {
+    session: Arc<Session>,
+    buffer: FrameBuffer,
+    /// Calls whose bodies have not come to their ends.
+    partial: HashMap<u64, Pending>,
+}
+
+impl Intake for Incoming {
+    fn take(&mut self, inlet: &Inlet) -> Vec<Job> {
+        let mut jobs = Vec::new();
         loop {
-            match decode_to_host(frames.buffer.bytes()) {
-                Ok(None) => frames.fill(),
+            self.decode(&mut jobs);
+            if !jobs.is_empty() {
+                return jobs;
+            }
+            match inlet.read(self.buffer.space()) {
+                Ok(count @ 1..) => self.buffer.filled(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return jobs,
+                Ok(0) | Err(_) => os::exit_now(EXIT_LOST),
+            }
+        }
+    }
+}
+
+impl Incoming {
+    /// Deals with the complete frames.
+    fn decode(&mut self, jobs: &mut Vec<Job>) {
+        loop {
+            match decode_to_host(self.buffer.bytes()) {
+                Ok(None) => return,
                 Ok(Some((frame, length))) => {
-                    if self.take(frame, &mut partial).is_none() {
-                        os::exit_now(EXIT_PROTOCOL);
+                    match self.session.take(frame, &mut self.partial) {
+                        Some(job) => jobs.extend(job),
+                        None => os::exit_now(EXIT_PROTOCOL),
                     }
-                    frames.buffer.consume(length);
+                    self.buffer.consume(length);
                 }
                 Err(_) => os::exit_now(EXIT_PROTOCOL),
             }
         }
     }
+}
 
-    /// `None` if the frame has no place here.
-    fn take(&self, frame: ToHost<'_>, partial: &mut HashMap<u64, Pending>) -> Option<()> {
+impl Session {
+    /// What there is to run; `None` if the frame has no place here.
+    fn take(&self, frame: ToHost<'_>, partial: &mut HashMap<u64, Pending>) -> Option<Option<Job>> {
         match frame {
             ToHost::Start(_) => return None,
             ToHost::Call {
@@ -253,7 +284,7 @@ impl Session {
                 };
                 self.calls.open(call, write, ());
                 if pending.body.len() as u64 == total {
-                    return self.invoke(call, pending);
+                    return self.job(call, pending).map(Some);
                 }
                 partial.insert(call, pending);
             }
@@ -268,7 +299,7 @@ impl Session {
                     return None;
                 }
                 if have == pending.total {
-                    return self.invoke(call, entry.remove());
+                    return self.job(call, entry.remove()).map(Some);
                 }
             }
             ToHost::Cancel { call, reason } => {
@@ -284,13 +315,13 @@ impl Session {
             }),
             ToHost::Drain => drop(self.control.send(Order::Drain)),
         }
-        Some(())
+        Some(None)
     }
 
-    fn invoke(&self, call: u64, pending: Pending) -> Option<()> {
+    fn job(&self, call: u64, pending: Pending) -> Option<Job> {
         let backend = self.backend.get()?.clone();
         let calls = self.calls.clone();
-        self.pool.run(Box::new(move || {
+        Some(Box::new(move || {
             if !calls.begin(call) {
                 return;
             }
@@ -302,7 +333,6 @@ impl Session {
                 trace: &pending.trace,
             });
             calls.returned(call, status);
-        }));
-        Some(())
+        }))
     }
 }

@@ -1,8 +1,8 @@
 //! Frames on their way to the agent.
 //!
 //! Whoever has a frame writes it itself if nobody else is writing and the channel takes it at once; that saves the change
-//! to another thread, which is most of a small call's cost. What the channel does not take, and all large answers, go
-//! through the one writer thread. Nobody but that thread ever waits for the agent.
+//! to another thread, which is most of a small call's cost. What the channel does not take goes through the one writer
+//! thread. Nobody but that thread ever waits for the agent.
 //!
 //! Bounds: log lines over [`MAX_LOG_BYTES`] waiting are dropped and counted; answers are bounded by the calls in flight.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::stretch::{Progress, Stretch};
 use crate::hosting::frames::{CHUNK_BYTES, FromHost, INITIAL_WINDOW, Outcome};
 use crate::os::{self, HostWriter};
 
@@ -18,6 +19,8 @@ use crate::os::{self, HostWriter};
 const MAX_LOG_BYTES: usize = 256 * 1024;
 /// Chunks written at once, after which other frames get their turn.
 const CHUNKS_AT_ONCE: usize = 4;
+/// Chunks offered to the channel without waiting for it.
+const CHUNKS_WITHOUT_WAITING: usize = 8;
 
 pub(super) struct Outbox {
     channel: HostWriter,
@@ -45,17 +48,15 @@ struct State {
 }
 
 struct Large {
-    call: u64,
-    body: Arc<Vec<u8>>,
-    sent: usize,
-    allowed: u64,
+    progress: Progress,
+    /// What had to be kept of the answer: all from `kept_from` on.
+    rest: Arc<Vec<u8>>,
+    kept_from: u64,
 }
 
 impl Large {
-    /// The length of the next part, if the window allows it.
-    fn next(&self) -> Option<usize> {
-        let part = (self.body.len() - self.sent).min(CHUNK_BYTES);
-        (self.sent as u64 + part as u64 <= self.allowed).then_some(part)
+    fn unsent(&self) -> usize {
+        usize::try_from(self.progress.sent - self.kept_from).expect("no more than was kept")
     }
 }
 
@@ -121,21 +122,55 @@ impl Outbox {
             });
             return;
         }
-        let body = Arc::new(body.to_vec());
-        self.lock().large.push_back(Large {
+        let mut state = self.lock();
+        let mut progress = Progress {
             call,
-            body,
+            total: body.len() as u64,
             sent: 0,
             allowed: INITIAL_WINDOW,
-        });
-        self.work.notify_one();
+        };
+        // A larger one must stand in the queue from the start, or a WINDOW frame would not find it.
+        let at_once = progress.total <= INITIAL_WINDOW;
+        if at_once && !state.writing && state.frames.is_empty() && state.large.is_empty() {
+            state.writing = true;
+            drop(state);
+            let (begun, rest) = self.write_now(progress, body);
+            progress.sent = begun as u64;
+            state = self.lock();
+            state.writing = false;
+            state.put_first(rest);
+        }
+        let sent = usize::try_from(progress.sent).expect("part of what lies in memory");
+        if sent < body.len() {
+            state.large.push_back(Large {
+                progress,
+                rest: Arc::new(body[sent..].to_vec()),
+                kept_from: progress.sent,
+            });
+        }
+        if state.frames.is_empty() && state.large.is_empty() {
+            self.idle.notify_all();
+        } else {
+            self.work.notify_one();
+        }
+    }
+
+    /// Writes what the channel takes at once: the bytes of the answer that have been begun, and what has to follow them.
+    fn write_now(&self, progress: Progress, body: &[u8]) -> (usize, Vec<u8>) {
+        let stretch = Stretch::of(progress, body, CHUNKS_WITHOUT_WAITING);
+        match self.channel.try_write(&stretch.slices()) {
+            Ok(written) => stretch.after(written),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (0, Vec::new()),
+            Err(_) => lost(),
+        }
     }
 
     /// The agent allows `bytes` more of the answer to `call`.
     pub(super) fn window(&self, call: u64, bytes: u64) {
         let mut state = self.lock();
-        if let Some(large) = state.large.iter_mut().find(|large| large.call == call) {
-            large.allowed = large.allowed.saturating_add(bytes);
+        if let Some(large) = state.large.iter_mut().find(|large| large.progress.call == call) {
+            let progress = &mut large.progress;
+            progress.allowed = progress.allowed.saturating_add(bytes);
             self.work.notify_one();
         }
     }
@@ -165,8 +200,7 @@ impl Outbox {
         state.writing = false;
         if written < batch.len() {
             batch.drain(..written);
-            batch.append(&mut state.frames);
-            state.frames = batch;
+            state.put_first(batch);
         } else {
             state.give_back(batch);
         }
@@ -184,7 +218,7 @@ impl Outbox {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else if !state.frames.is_empty() {
                 state = self.write_frames(state);
-            } else if let Some(at) = state.large.iter().position(|large| large.next().is_some()) {
+            } else if let Some(at) = state.large.iter().position(|large| large.progress.may_go_on()) {
                 state = self.write_large(state, at);
             } else {
                 if state.large.is_empty() {
@@ -199,7 +233,7 @@ impl Outbox {
         state.writing = true;
         let batch = state.take_frames();
         drop(state);
-        self.write_all(&[&batch]);
+        self.write_all(vec![IoSlice::new(&batch)]);
         let mut state = self.lock();
         state.writing = false;
         state.give_back(batch);
@@ -210,46 +244,21 @@ impl Outbox {
     fn write_large<'a>(&'a self, mut state: MutexGuard<'a, State>, at: usize) -> MutexGuard<'a, State> {
         state.writing = true;
         let mut large = state.large.remove(at).expect("the position was just found");
-        let (call, body, mut sent) = (large.call, large.body.clone(), large.sent);
-        let mut heads = [const { Vec::new() }; CHUNKS_AT_ONCE];
-        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * CHUNKS_AT_ONCE);
-        let mut trailing: Vec<&[u8]> = Vec::with_capacity(CHUNKS_AT_ONCE);
-        for head in &mut heads {
-            let Some(part) = large.next() else { break };
-            let bytes = &body[large.sent..large.sent + part];
-            large.sent += part;
-            let frame = if large.sent == body.len() {
-                FromHost::Done {
-                    call,
-                    outcome: Outcome::Answer,
-                    bytes,
-                }
-            } else {
-                let total = body.len() as u64;
-                FromHost::Chunk { call, total, bytes }
-            };
-            trailing.push(frame.encode_head(head));
-            sent = large.sent;
-            if sent == body.len() {
-                break;
-            }
-        }
-        for (head, part) in heads.iter().zip(&trailing) {
-            parts.extend([head.as_slice(), part]);
-        }
-        if sent < body.len() {
+        let rest = large.rest.clone();
+        let stretch = Stretch::of(large.progress, &rest[large.unsent()..], CHUNKS_AT_ONCE);
+        large.progress.sent += stretch.length() as u64;
+        if large.progress.sent < large.progress.total {
             // Back in the queue before the lock is given up, or a WINDOW frame would not find it.
             state.large.push_back(large);
         }
         drop(state);
-        self.write_all(&parts);
+        self.write_all(stretch.slices());
         let mut state = self.lock();
         state.writing = false;
         state
     }
 
-    fn write_all(&self, parts: &[&[u8]]) {
-        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    fn write_all(&self, mut slices: Vec<IoSlice<'_>>) {
         let mut left = &mut slices[..];
         while !left.is_empty() {
             match self.channel.write(left) {
@@ -261,6 +270,15 @@ impl Outbox {
 }
 
 impl State {
+    /// What was begun goes on before anything else.
+    fn put_first(&mut self, mut bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        bytes.append(&mut self.frames);
+        self.frames = bytes;
+    }
+
     fn take_frames(&mut self) -> Vec<u8> {
         self.log_bytes = 0;
         let spare = std::mem::take(&mut self.spare);

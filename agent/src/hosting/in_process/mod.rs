@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod image;
+mod pool;
 mod sink;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use self::image::Image;
+use self::pool::{Pool, STACK};
 use self::sink::{Ticket, ToCallers};
 use super::backend::{Backend, Invocation, LoadError};
 use super::calls::Calls;
@@ -32,7 +34,6 @@ use super::host::{Budget, DESTROY_GRACE};
 use super::launcher::{check_info, info_call};
 use super::library::CREATE_CALL;
 use super::orders::{self, Ended, Order};
-use super::pool::{Pool, STACK};
 use super::{CancelReason, Exit, HostCallError, HostSpec, StartError};
 use crate::call::Call;
 use crate::domain::{AppId, Level};

@@ -114,6 +114,10 @@ impl HostReader {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         retry(|| io::Read::read(&mut self.0, buffer))
     }
+
+    pub(super) fn into_stream(self) -> StdStream {
+        self.0
+    }
 }
 
 impl HostWriter {

@@ -2,6 +2,7 @@
 
 mod channel;
 mod files;
+mod inlet;
 mod limits;
 mod orphans;
 mod process;
@@ -11,7 +12,8 @@ pub use files::{
     create_private, create_private_dir, current_owner, current_user_is_privileged, file_facts, open_append,
     open_untrusted, path_facts, resolve_owner,
 };
+pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
-pub(crate) use limits::{exit_now, harden_host, limit_host};
+pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
 pub(crate) use orphans::adopt_orphans;
 pub(crate) use process::{HostProcess, RawHost, prepare_spawner, running_executable, spawn_host};

@@ -16,6 +16,9 @@ use super::channel::{FROM_AGENT, Inbound, Outbound, Output, TO_AGENT};
 use super::orphans::{self, hosts};
 use crate::os::{HostCommand, HostIo, ProcessEnd};
 
+/// Bytes that a host can leave in its channel without waiting for the agent.
+const ROOM: usize = 1 << 20;
+
 /// The running executable, by a path that leads to it even after an upgrade has replaced the file.
 pub(crate) fn running_executable() -> io::Result<PathBuf> {
     let path = PathBuf::from("/proc/self/exe");
@@ -70,6 +73,8 @@ impl Drop for Unwatched {
 pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
     let (to_host, host_reads) = StdStream::pair()?;
     let (from_host, host_writes) = StdStream::pair()?;
+    // As much as the system allows, so that a large answer needs few changes of threads. What it allows is enough.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&host_writes, ROOM);
     to_host.shutdown(std::net::Shutdown::Read)?;
     from_host.shutdown(std::net::Shutdown::Write)?;
     let mut process = Command::new(&command.executable);

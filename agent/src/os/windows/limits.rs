@@ -27,6 +27,9 @@ pub fn disable_core_dumps() -> io::Result<()> {
     Ok(())
 }
 
+/// The system's allocator decides by itself.
+pub(crate) fn keep_freed_memory() {}
+
 /// What a host does to itself before it says HELLO: survives the console's Ctrl+C (the agent drains it first), and crashes
 /// without a dialogue.
 ///

@@ -2,14 +2,16 @@
 
 mod channel;
 mod files;
+mod inlet;
 mod limits;
 mod process;
 mod security;
 
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
 pub use files::{create_private, create_private_dir, file_facts, open_append, open_untrusted, path_facts};
+pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
-pub(crate) use limits::{exit_now, harden_host, limit_host};
+pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
 pub(crate) use process::{
     HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
 };

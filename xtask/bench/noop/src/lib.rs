@@ -4,14 +4,15 @@
 use lumos_connector_sdk::prelude::*;
 
 /// Accounts in the long answer.
-const ACCOUNTS: usize = 1_000;
+const ACCOUNTS: usize = 1_670;
 
 type Ctx = Context<TokenCredential>;
 
 async fn validate_credentials(_: Ctx, _: ValidateCredentials) -> Result<ValidatedCredentials> {
     Ok(ValidatedCredentials {
         valid: true,
-        unique_tenant_id: "a-tenant-with-a-rather-long-name".into(),
+        unique_tenant_id: "a-tenant-with-a-name-that-makes-this-answer-two-hundred-bytes-long-0123456789"
+            .into(),
     })
 }
 

@@ -28,6 +28,9 @@ struct State {
     queue: VecDeque<Job>,
     threads: usize,
     waiting: usize,
+    /// A thread was woken and has not come yet. It wakes the next one if there is more to do, so that many short calls at
+    /// once do not wake a thread each.
+    woken: bool,
     /// No further job is taken; threads end when they have nothing to do.
     closed: bool,
 }
@@ -49,7 +52,7 @@ impl Pool {
     pub(super) fn warm(&self) -> std::io::Result<()> {
         let mut state = self.0.lock();
         if state.threads == 0 {
-            self.start_thread()?;
+            self.0.start_thread()?;
             state.threads = 1;
         }
         Ok(())
@@ -72,23 +75,7 @@ impl Pool {
             return;
         }
         state.queue.push_back(job);
-        if state.waiting >= state.queue.len() {
-            self.0.work.notify_one();
-        } else if state.threads < self.0.limit && self.start_thread().is_ok() {
-            state.threads += 1;
-        } else {
-            assert!(state.threads > 0, "the system lets this host have no thread");
-            self.0.work.notify_one();
-        }
-    }
-
-    fn start_thread(&self) -> std::io::Result<()> {
-        let inner = self.0.clone();
-        std::thread::Builder::new()
-            .name("lumos-invoke".into())
-            .stack_size(STACK)
-            .spawn(move || inner.work_until_idle())
-            .map(drop)
+        self.0.muster(state);
     }
 }
 
@@ -97,11 +84,36 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work_until_idle(&self) {
+    /// Sees to it that a thread comes for what is in the queue.
+    fn muster(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if state.queue.is_empty() || state.woken {
+            return;
+        }
+        if state.waiting > 0 {
+            state.woken = true;
+            // Whoever wakes first needs the lock.
+            drop(state);
+            self.work.notify_one();
+        } else if state.threads < self.limit && self.start_thread().is_ok() {
+            // Otherwise the next thread that ends a job takes it.
+            state.threads += 1;
+        }
+    }
+
+    fn start_thread(self: &Arc<Self>) -> std::io::Result<()> {
+        let inner = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("lumos-invoke".into())
+            .stack_size(STACK)
+            .spawn(move || inner.work_until_idle())
+            .map(drop)
+    }
+
+    fn work_until_idle(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
-                drop(state);
+                self.muster(state);
                 job();
                 state = self.lock();
                 continue;
@@ -117,6 +129,7 @@ impl Inner {
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.waiting -= 1;
+            state.woken = false;
             if timeout.timed_out() && state.queue.is_empty() && state.threads > 1 {
                 state.threads -= 1;
                 return;
