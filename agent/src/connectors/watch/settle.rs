@@ -2,7 +2,8 @@
 //!
 //! A file is settled once two looks at least [`QUIET`] apart found the same stamps, its own and
 //! its signature's; it is reported once for these.
-//! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing.
+//! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing. That
+//! holds for files that an earlier agent knew, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,23 +41,34 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Settle {
     entries: BTreeMap<String, Entry>,
+    /// Files that should be there and have not been seen yet; since when they have been missed.
+    expected: BTreeMap<String, Option<Instant>>,
 }
 
 impl Settle {
+    /// `expected` are files that were there when somebody last looked.
+    pub(super) fn new(expected: Vec<String>) -> Self {
+        Settle {
+            entries: BTreeMap::new(),
+            expected: expected.into_iter().map(|name| (name, None)).collect(),
+        }
+    }
+
     /// Takes a complete listing in, made at `now`.
     pub(super) fn observe(&mut self, listing: &Listing, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
-        self.entries.retain(|name, entry| {
-            if listing.contains_key(name) {
-                return true;
-            }
-            let since = *entry.missing_since.get_or_insert(now);
+        let mut gone = |name: &String, missing_since: &mut Option<Instant>| {
+            let since = *missing_since.get_or_insert(now);
             let gone = now.duration_since(since) >= QUIET;
             if gone {
                 changes.push(Change::Gone(name.clone()));
             }
-            !gone
-        });
+            gone
+        };
+        self.entries
+            .retain(|name, entry| listing.contains_key(name) || !gone(name, &mut entry.missing_since));
+        self.expected
+            .retain(|name, missing_since| !listing.contains_key(name) && !gone(name, missing_since));
         for (name, stamp) in listing {
             self.observe_file(name, *stamp, now, &mut changes);
         }
@@ -104,7 +116,8 @@ impl Settle {
             None if entry.reported != Some(entry.stamp) => Some(entry.since + QUIET),
             None => None,
         };
-        self.entries.values().filter_map(due).min()
+        let missing = self.expected.values().flatten().map(|since| *since + QUIET);
+        self.entries.values().filter_map(due).chain(missing).min()
     }
 }
 
@@ -182,6 +195,26 @@ mod tests {
             assert_eq!(settle.observe(&files, now), []);
             assert_eq!(settle.observe(&files, now + QUIET), settled);
         }
+    }
+
+    #[test]
+    fn a_file_that_an_earlier_agent_knew_is_gone_after_two_looks_too() {
+        let expected = vec!["a.so".to_owned(), "b.so".to_owned()];
+        let (mut settle, start) = (Settle::new(expected), Instant::now());
+        assert_eq!(
+            settle.next_look(),
+            None,
+            "only a look that succeeds says something"
+        );
+        let files = listing(&[("a.so", 1)]);
+        assert_eq!(settle.observe(&files, start), [Change::Seen("a.so".into())]);
+        assert_eq!(settle.next_look(), Some(start + QUIET));
+        let changes = settle.observe(&files, start + QUIET);
+        assert_eq!(
+            changes,
+            [Change::Gone("b.so".into()), Change::Settled("a.so".into())]
+        );
+        assert_eq!(settle.next_look(), None);
     }
 
     #[test]
