@@ -23,6 +23,11 @@ const BROKEN_EVERY: u64 = 10;
 /// leak of 7 KiB for each would be more than this, and a leaked driver, buffer or library is larger.
 const MARGIN: u64 = 3 * 1024;
 
+/// What one image of the fixture may take, in KiB: about its file's size. Measured is 27 for each.
+const IMAGE: u64 = 40;
+/// The areas that one is mapped as: code, constants, relocated constants, data, and what the loader keeps apart.
+const SEGMENTS: u64 = 5;
+
 struct Soak {
     isolation: &'static str,
     cycles: u64,
@@ -248,11 +253,25 @@ fn level(base: &Levels, end: &Levels) {
     );
 }
 
+/// An image stays: its segments, and the pages of them that were touched.
 #[expect(clippy::print_stdout, reason = "measured, and bounded")]
 fn grown(base: &Levels, end: &Levels, reloads: u64) {
-    let resident = end.resident.saturating_sub(base.resident) as f64 / reloads as f64;
-    let mappings = end.mappings.saturating_sub(base.mappings) as f64 / reloads as f64;
-    println!("for each reload {resident:.1} KiB and {mappings:.1} mappings stay");
+    let resident = end.resident.saturating_sub(base.resident);
+    let mappings = end.mappings.saturating_sub(base.mappings);
+    println!(
+        "for each reload {:.1} KiB and {:.1} mappings stay",
+        resident as f64 / reloads as f64,
+        mappings as f64 / reloads as f64
+    );
+    assert!(
+        resident <= reloads * IMAGE + MARGIN,
+        "{resident} KiB stay of {reloads} images"
+    );
+    // A few for threads that live at the end and did not before.
+    assert!(
+        mappings <= reloads * SEGMENTS + 16,
+        "{mappings} mappings stay of {reloads} images"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -318,3 +318,30 @@ async fn a_library_that_crashes_on_load_does_not_take_the_agent_with_it() {
     assert_eq!(build_id(&agent, &token).await, "a");
     assert_eq!(agent.pid(), pid);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_all_images_share_is_refused_inside_the_agent_alone() {
+    let (mut agent, token) = agent_with(IN_PROCESS);
+    let shared = cc::connector("scenario", &["BUILD=\"b\"", "UNIQUE_DATA"]);
+    drop_in(&shared, &agent.installation.connectors(), "scenario.so");
+    let row = agent.eventually("the refusal", |agent| {
+        let row = agent.row("scenario")?;
+        let told = row["last_error"].as_str()?.contains("the first is unique_data");
+        told.then_some(row)
+    });
+    assert_eq!(row["state"], "ready", "{row}");
+    assert_eq!(build_id(&agent, &token).await, "a");
+    let report = agent
+        .installation
+        .json(["connector", "validate", shared.to_str().unwrap()]);
+    let told = report["unfit_in_process"].as_str().unwrap();
+    assert!(told.contains("-fno-gnu-unique"), "{told}");
+
+    agent.installation.configure("");
+    agent.signal(rustix::process::Signal::HUP);
+    agent.eventually("the build in a process", |agent| {
+        let row = agent.row("scenario")?;
+        (row["isolation"] == "process" && row["last_error"].is_null()).then_some(())
+    });
+    assert_eq!(build_id(&agent, &token).await, "b");
+}
