@@ -422,6 +422,17 @@ async fn a_directory_that_is_gone_at_the_start_takes_nothing_out_of_service() {
     assert!(told.contains("cannot be listed"), "{told}");
     assert_eq!(build_id(&agent, &token).await, "a");
 
+    // Nor does it hold up other changes of the configuration.
+    let fewer = "connectors.settings.scenario.max_in_flight = 2";
+    agent.installation.configure(fewer);
+    agent.signal(rustix::process::Signal::HUP);
+    let row = agent.eventually("the change to be in force", |agent| {
+        agent
+            .row("scenario")
+            .filter(|now| now["generation"].as_u64() > row["generation"].as_u64())
+    });
+    assert_eq!(build_id(&agent, &token).await, "a");
+
     fs::rename(&away, &here).unwrap();
     let back = agent.eventually("the directory to be listed", |agent| {
         agent.row("scenario").filter(|row| row["last_error"].is_null())
