@@ -190,7 +190,9 @@ struct lumos_connector {
      *                    the host refuses the library if it lacks one.
      *   max_concurrency  integer, optional, default 32. The most calls of invoke at the same time.
      *   isolation        string, optional. "process" (default) or "in-process": what the library was made for. A hint;
-     *                    the agent's configuration decides.
+     *                    the agent's configuration decides. In-process, builds that replace each other live in one
+     *                    process, so that data symbols which the loader keeps once for all (STB_GNU_UNIQUE, which C++
+     *                    compilers emit) are refused: -fno-gnu-unique, or a version script, does without.
      *   idempotent       array of strings, optional. Write capabilities that may be repeated without harm.
      *   levels           object, optional. Custom capability name -> "read" or "write". Custom ones default to write.
      */

@@ -4,6 +4,9 @@ use crate::run::{run, say, step};
 use crate::workspace::Workspace;
 use crate::{c, lint, need, sanitize, windows};
 
+/// The module of tests that run for many minutes.
+const SOAK: &str = "soak::";
+
 /// Everything; with `full` also the tests that are marked as ignored because they take long.
 pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     step("what the tests need", || {
@@ -28,6 +31,9 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         lint::dependencies_if_installed(workspace)?;
     }
     tests(workspace, full)?;
+    if full && cfg!(target_os = "linux") {
+        soak(workspace)?;
+    }
     sanitize::address(workspace)?;
     sanitize::miri(workspace)?;
     if windows::possible() {
@@ -52,14 +58,31 @@ fn tests(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         run(workspace.cargo().args(what))
     })?;
     step("tests", || {
-        let mut cargo = workspace.cargo();
-        cargo.args(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]);
-        // Tests talk to servers of their own on this machine, whatever proxy leads elsewhere.
-        cargo.env("NO_PROXY", "127.0.0.1,localhost");
-        cargo.env("LUMOS_TEST_LIBRARIES", workspace.built(""));
+        let mut cargo = testing(workspace);
+        cargo.args(["--workspace", "--no-fail-fast"]);
         if full {
-            cargo.args(["--", "--include-ignored"]);
+            cargo.args(["--", "--include-ignored", "--skip", SOAK]);
         }
         run(&mut cargo)
     })
+}
+
+/// Many reloads and calls, with nothing else beside them. Prints what the agent holds meanwhile.
+fn soak(workspace: &Workspace) -> anyhow::Result<()> {
+    step("soak", || {
+        let mut cargo = testing(workspace);
+        cargo.args(["--workspace", "--test", "it", "--", SOAK]);
+        cargo.args(["--include-ignored", "--nocapture", "--test-threads", "1"]);
+        run(&mut cargo)
+    })
+}
+
+/// `cargo test` with what tests need to know.
+fn testing(workspace: &Workspace) -> std::process::Command {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--locked", "--quiet"]);
+    // Tests talk to servers of their own on this machine, whatever proxy leads elsewhere.
+    cargo.env("NO_PROXY", "127.0.0.1,localhost");
+    cargo.env("LUMOS_TEST_LIBRARIES", workspace.built(""));
+    cargo
 }

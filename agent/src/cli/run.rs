@@ -13,6 +13,7 @@ use super::signals::{Signal, Signals};
 use crate::app::{App, BuildError, Mode, Options, Reload};
 use crate::config::reload::{self, load_checked};
 use crate::config::{ConfigHandle, Origin, Problem, Provenance};
+use crate::connectors;
 use crate::telemetry::log::{self, LogHandle};
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
@@ -24,7 +25,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     let settings = loader.load()?.config;
     let log = log::init(settings.log.level, settings.log.format);
     let signals = Signals::new().map_err(|error| no_signals(&error))?;
-    let loaded = load_checked(&loader)?;
+    let loaded = load_checked(&loader, connectors::served_before(&settings.agent.state_dir))?;
 
     let stop = Stop::default();
     let (handle, reloader) = reload::watch(loader, &loaded);

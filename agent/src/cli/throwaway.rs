@@ -14,7 +14,7 @@ use super::trust::{self, Standing};
 use crate::config::Config;
 use crate::config::model::LogLevel;
 use crate::domain::{Generation, Sha256};
-use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls};
+use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls, unfit_in_process};
 use crate::os::sandbox::Confinement;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
@@ -58,6 +58,9 @@ pub(super) struct Report {
     pub(super) capabilities: Vec<String>,
     /// The whole answer to `info`.
     pub(super) info: Box<RawValue>,
+    /// Why it cannot be loaded inside the agent, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unfit_in_process: Option<String>,
 }
 
 impl Copy {
@@ -196,6 +199,7 @@ impl Copy {
             capabilities: names.map(str::to_owned).collect(),
             manifest,
             info,
+            unfit_in_process: unfit_in_process(&self.library),
         })
     }
 

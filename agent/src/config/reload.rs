@@ -114,7 +114,7 @@ impl Reloader {
     async fn reload(&mut self) -> Result<(), ConfigError> {
         self.seen = stamp(self.loader.file());
         let loader = self.loader.clone();
-        let read = tokio::task::spawn_blocking(move || load_checked(&loader)).await;
+        let read = tokio::task::spawn_blocking(move || load_checked(&loader, true)).await;
         let loaded = read.unwrap_or_else(|_| {
             Err(ConfigError::of_file(
                 self.loader.file(),
@@ -151,13 +151,18 @@ impl Reloader {
     }
 }
 
-/// Loads and checks; warnings are logged.
+/// Loads and checks; warnings are logged. Where something has `served` before, it goes on while the connectors directory
+/// cannot be read: that is a warning then.
 ///
 /// # Errors
 /// If it can't be used.
-pub fn load_checked(loader: &Loader) -> Result<Loaded, ConfigError> {
+pub fn load_checked(loader: &Loader, served: bool) -> Result<Loaded, ConfigError> {
     let loaded = loader.load()?;
-    let problems = semantics::check(&loaded, SystemTime::now());
+    let problems = if served {
+        semantics::check_serving(&loaded, SystemTime::now())
+    } else {
+        semantics::check(&loaded, SystemTime::now())
+    };
     if semantics::is_fatal(&problems) {
         return Err(loaded.provenance.failure(problems));
     }
@@ -245,7 +250,7 @@ mod tests {
     async fn a_bad_file_leaves_the_last_good_one_in_force() {
         let home = crate::config::semantics_tests::home("[log]\nlevel = \"INFO\"\n");
         let loader = Loader::with_environment(&home.path().join("agent.toml"), Vec::new());
-        let loaded = load_checked(&loader).unwrap();
+        let loaded = load_checked(&loader, false).unwrap();
         let (handle, reloader) = watch(loader, &loaded);
         let write = |level: &str| {
             let text = format!(

@@ -16,6 +16,17 @@ use crate::domain::AppId;
 /// Everything that stands against running with `loaded`; warnings among it. `now` decides about certificates.
 #[must_use]
 pub fn check(loaded: &Loaded, now: SystemTime) -> Vec<Problem> {
+    check_all(loaded, now, Severity::Error)
+}
+
+/// The same for an agent that has served connectors: it has its private copies of them, so that a connectors directory which
+/// cannot be read now is no reason to serve nothing.
+#[must_use]
+pub fn check_serving(loaded: &Loaded, now: SystemTime) -> Vec<Problem> {
+    check_all(loaded, now, Severity::Warning)
+}
+
+fn check_all(loaded: &Loaded, now: SystemTime, unreadable: Severity) -> Vec<Problem> {
     let mut check = Check {
         config: &loaded.config,
         from: &loaded.provenance,
@@ -23,6 +34,7 @@ pub fn check(loaded: &Loaded, now: SystemTime) -> Vec<Problem> {
     };
     check.listeners();
     check.sizes();
+    check.connectors_directory(unreadable);
     check.directories();
     check.tls(now);
     check.tokens();
@@ -101,34 +113,38 @@ impl Check<'_> {
         }
     }
 
+    fn connectors_directory(&mut self, unreadable: Severity) {
+        const KEY: &str = "connectors.directory";
+        let directory = &self.config.connectors.directory;
+        let shown = directory.display();
+        let found = metadata(directory).and_then(|found| {
+            let listed = std::fs::read_dir(directory).map_err(|error| error.kind());
+            if found.is_dir() {
+                listed.map(|_| true)
+            } else {
+                Ok(false)
+            }
+        });
+        let (message, help) = match found {
+            Ok(true) => return,
+            Ok(false) => {
+                let help = "name the directory that connectors are dropped into";
+                return self.error(KEY, format!("names {shown}, which is a file"), help);
+            }
+            Err(ErrorKind::NotFound) => (
+                format!("names {shown}, which does not exist"),
+                format!("make it: mkdir -p {shown}; or run `lumos-agent init`"),
+            ),
+            Err(kind) => (refused(directory, kind), READ_HELP.to_owned()),
+        };
+        match unreadable {
+            Severity::Error => self.error(KEY, message, help),
+            Severity::Warning => self.warning(KEY, message, help),
+        }
+    }
+
     fn directories(&mut self) {
         let config = self.config;
-        let directory = &config.connectors.directory;
-        match metadata(directory) {
-            Err(ErrorKind::NotFound) => self.error(
-                "connectors.directory",
-                format!("names {}, which does not exist", directory.display()),
-                format!(
-                    "make it: mkdir -p {}; or run `lumos-agent init`",
-                    directory.display()
-                ),
-            ),
-            Err(kind) => self.error("connectors.directory", refused(directory, kind), READ_HELP),
-            Ok(found) if !found.is_dir() => self.error(
-                "connectors.directory",
-                format!("names {}, which is a file", directory.display()),
-                "name the directory that connectors are dropped into",
-            ),
-            Ok(_) => {
-                if let Err(error) = std::fs::read_dir(directory) {
-                    self.error(
-                        "connectors.directory",
-                        refused(directory, error.kind()),
-                        READ_HELP,
-                    );
-                }
-            }
-        }
         self.own_directory("agent.state_dir", &config.agent.state_dir);
         self.own_directory("log.directory", &config.log.directory);
     }

@@ -61,6 +61,11 @@ use watch::{Ask, WatchOptions};
 /// Hosts that may start at the same time: starting is work for the processor, serving waits for the network.
 const STARTS: usize = 4;
 
+/// Whether an agent with this state directory has connectors to serve even if their directory cannot be read. Blocks.
+pub(crate) fn served_before(state_dir: &std::path::Path) -> bool {
+    !Memory::new(state_dir).load().is_empty()
+}
+
 /// All connectors of the agent. Cheap to clone.
 #[derive(Clone)]
 pub struct Connectors {
@@ -96,19 +101,22 @@ impl Connectors {
         let state_dir = now.agent.state_dir.clone();
         let histories = state_dir.join("history");
         let (dir, made, scratch) = (state_dir.clone(), histories.clone(), walls::scratch(&now));
-        let store = tokio::task::spawn_blocking(move || {
+        let memory = Memory::new(&state_dir);
+        let files = memory.clone();
+        let opened = tokio::task::spawn_blocking(move || {
             crate::os::create_private_dir(&dir)?;
             store::private_dir(&made)?;
             walls::clean(&scratch);
-            Store::open(&dir)
+            Ok::<_, std::io::Error>((Store::open(&dir)?, files.load()))
         });
-        let store = store.await.map_err(std::io::Error::other)??;
+        let (store, remembered) = opened.await.map_err(std::io::Error::other)??;
         let shared = Shared::new(metrics, now.dispatch.max_in_flight);
         let (asks, asked) = mpsc::channel(64);
         let (reports, reported) = mpsc::channel(4);
         let options = WatchOptions {
             directory: now.connectors.directory.clone(),
-            rescan_interval: now.connectors.rescan_interval,
+            config: config.clone(),
+            expected: remembered.keys().cloned().collect(),
             hints,
         };
         let parts = fleet::Parts {
@@ -119,7 +127,8 @@ impl Connectors {
                 starts: Arc::new(Semaphore::new(STARTS)),
             },
             store,
-            memory: Memory::new(&state_dir),
+            memory,
+            remembered,
             histories: histories.clone(),
             asks: asks.clone(),
         };

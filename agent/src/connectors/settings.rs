@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::artifact::Artifact;
 use super::walls;
 use crate::config::Config;
 use crate::config::model::Isolation;
@@ -64,15 +65,24 @@ impl Effective {
         }
     }
 
-    /// Whether a host that was started under `self` cannot take over `other`.
+    /// Whether a generation that was started under `self` cannot take over `other`. What only walls a host process in is
+    /// nothing to one inside the agent. How many calls it takes depends on the connector too: see [`Effective::places`].
     pub(super) fn needs_new_host(&self, other: &Self) -> bool {
         self.isolation != other.isolation
-            || self.max_in_flight != other.max_in_flight
-            || self.memory_limit != other.memory_limit
+            || self.max_response_bytes != other.max_response_bytes
+            || (self.isolation == Isolation::Process && self.walled_otherwise(other))
+    }
+
+    fn walled_otherwise(&self, other: &Self) -> bool {
+        self.memory_limit != other.memory_limit
             || self.environment != other.environment
             || self.max_open_files != other.max_open_files
             || self.confinement != other.confinement
-            || self.max_response_bytes != other.max_response_bytes
+    }
+
+    /// How many calls at once a generation of `artifact` takes.
+    pub(super) fn places(&self, artifact: &Artifact) -> u32 {
+        self.max_in_flight.min(artifact.manifest.max_concurrency).max(1)
     }
 }
 

@@ -340,6 +340,13 @@ pub fn host_main() -> Result<(), String> {
     child::run()
 }
 
+/// Why `library` must not be loaded into the agent itself, whatever the configuration says, if there is such a reason. Blocks
+/// on the file system.
+#[must_use]
+pub fn unfit_in_process(library: &Path) -> Option<String> {
+    in_process::unfit(library)
+}
+
 /// Whether connector code was loaded into this very process, so that it must end without running exit handlers: a thread of
 /// a connector may be at work on what they free.
 #[must_use]

@@ -16,5 +16,7 @@ mod running;
 #[cfg(unix)]
 mod scenarios;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod supervision;
 mod support;

@@ -192,9 +192,16 @@ impl Driver {
         if old.enabled != new.enabled {
             self.step(Event::Enabled(new.enabled)).await;
         }
-        if old.needs_new_host(new) {
+        if old.needs_new_host(new) || self.has_other_places(&old) {
             self.step(Event::SettingsChanged).await;
         }
+    }
+
+    /// Whether what serves, starts or is to be started takes more or fewer calls at once than under `old`.
+    fn has_other_places(&self, old: &Effective) -> bool {
+        let shown = self.machine.shown().map(|(_, artifact)| artifact);
+        let mut known = shown.into_iter().chain(self.machine.wanted());
+        known.any(|artifact| old.places(artifact) != self.settings.places(artifact))
     }
 
     async fn done(&mut self, done: Result<(Id, Done), JoinError>) {
@@ -268,7 +275,7 @@ impl Driver {
     }
 
     fn live(&self, generation: Generation, up: Up, artifact: &Arc<Artifact>) -> Live {
-        let capacity = capacity(&self.settings, artifact);
+        let capacity = self.settings.places(artifact);
         Live {
             generation,
             isolation: self.settings.isolation,
@@ -335,7 +342,7 @@ impl Driver {
             app_id: self.entry.app_id.clone(),
             generation,
             library: artifact.library.clone(),
-            max_in_flight: capacity(&self.settings, artifact),
+            max_in_flight: self.settings.places(artifact),
             settings: Arc::clone(&self.settings),
         };
         let (starter, starts) = (
@@ -389,13 +396,6 @@ impl Driver {
             live.host.kill(reason);
         }
     }
-}
-
-fn capacity(settings: &Effective, artifact: &Artifact) -> u32 {
-    settings
-        .max_in_flight
-        .min(artifact.manifest.max_concurrency)
-        .max(1)
 }
 
 /// Waits for a turn to start a host; not for long, or a few connectors that hang would hold up all others.

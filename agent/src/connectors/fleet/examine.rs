@@ -37,8 +37,10 @@ pub(super) struct Finding {
     /// Of several examinations of a file the latest counts.
     pub(super) ticket: u64,
     pub(super) verdict: Result<Arc<Artifact>, Rejection>,
-    /// At a file's first examination: what served under its name before, from the private copies.
+    /// At a file's first examination: what served well under its name before, from the private copies.
     pub(super) recalled: Option<Arc<Artifact>>,
+    /// What of the private copies is to be served if the verdict is none.
+    pub(super) stand_in: Option<Arc<Artifact>>,
 }
 
 /// Why a file is not taken.
@@ -71,14 +73,36 @@ impl Examiner {
     ) -> Finding {
         let verdict = self.judge(&file, bound.as_ref()).await;
         let recalled = match remembered {
-            Some(remembered) => self.recall(&file, remembered, verdict.as_ref().ok()).await,
+            Some(remembered) => {
+                let good = remembered.good.into_iter().chain([remembered.sha256]);
+                let current = verdict.as_ref().ok().map(|artifact| artifact.sha256);
+                let candidates = good.filter(|sha256| Some(*sha256) != current).collect();
+                self.recall(&file, remembered.app_id, candidates).await
+            }
             None => None,
         };
         Finding {
             file,
             ticket,
             verdict,
+            stand_in: recalled.clone(),
             recalled,
+        }
+    }
+
+    /// Stands in for an examination while the directory cannot be listed, for `reason`: nothing says that `file` holds
+    /// anything else than before.
+    pub(super) async fn remember(self, file: String, remembered: Remembered, reason: String) -> Finding {
+        let (app_id, good) = (remembered.app_id, remembered.good);
+        let held = std::iter::once(remembered.sha256).chain(good).collect();
+        let stand_in = self.recall(&file, app_id.clone(), held).await;
+        let recalled = self.recall(&file, app_id, good.into_iter().collect()).await;
+        Finding {
+            file,
+            ticket: 0,
+            verdict: Err(Refusal::Surroundings(reason).into()),
+            recalled,
+            stand_in,
         }
     }
 
@@ -165,24 +189,12 @@ impl Examiner {
         }))
     }
 
-    /// What served before and is not what the file holds now.
-    async fn recall(
-        &self,
-        file: &str,
-        remembered: Remembered,
-        current: Option<&Arc<Artifact>>,
-    ) -> Option<Arc<Artifact>> {
-        let current = current.map(|artifact| artifact.sha256);
-        let candidates: Vec<Sha256> = [remembered.good, Some(remembered.sha256)]
-            .into_iter()
-            .flatten()
-            .collect();
+    /// The first of `candidates` of which there is a private copy that is whole, and may still be served.
+    async fn recall(&self, file: &str, app_id: AppId, candidates: Vec<Sha256>) -> Option<Arc<Artifact>> {
         let (this, file) = (self.clone(), file.to_owned());
         let search = move || {
-            let wanted = candidates.into_iter().filter(|sha256| Some(*sha256) != current);
-            wanted
-                .filter_map(|sha256| this.stored(&file, &remembered.app_id, sha256))
-                .next()
+            let mut candidates = candidates.into_iter();
+            candidates.find_map(|sha256| this.stored(&file, &app_id, sha256))
         };
         tokio::task::spawn_blocking(search).await.ok().flatten()
     }

@@ -1,6 +1,6 @@
 //! What outlives the agent: the memory of what served, and the private copies that somebody may still need.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -28,9 +28,6 @@ impl Fleet {
                 good: good.map(|good| good.sha256),
             };
             self.remembered.insert(name.clone(), remembered);
-        }
-        if self.first.as_ref().is_some_and(BTreeSet::is_empty) {
-            self.remembered.retain(|name, _| self.files.contains_key(name));
         }
         if self.saved.as_ref() != Some(&self.remembered) {
             let (memory, files) = (self.parts.memory.clone(), self.remembered.clone());

@@ -42,6 +42,8 @@ pub(super) struct Parts {
     pub(super) surroundings: Surroundings,
     pub(super) store: Store,
     pub(super) memory: Memory,
+    /// What an earlier agent knew of the files.
+    pub(super) remembered: Files,
     pub(super) histories: std::path::PathBuf,
     pub(super) asks: mpsc::Sender<Ask>,
 }
@@ -60,8 +62,11 @@ struct Fleet {
     remembered: Files,
     saved: Option<Files>,
     stored: HashSet<Sha256>,
-    /// Files of the first listing that have not come to rest; none before that listing.
+    /// Files of the first listing that have not come to rest, or what is remembered of them where that listing failed; none
+    /// before either.
     first: Option<BTreeSet<String>>,
+    /// A listing has succeeded.
+    listed: bool,
     listing_failed: Option<String>,
     shutdown: bool,
 }
@@ -69,10 +74,7 @@ struct Fleet {
 /// Runs until `shutdown` fires and every connector is gone.
 pub(super) async fn run(mut parts: Parts, mut reports: mpsc::Receiver<Report>, shutdown: CancellationToken) {
     let config = Arc::clone(&parts.config.borrow_and_update());
-    let memory = parts.memory.clone();
-    let remembered = tokio::task::spawn_blocking(move || memory.load())
-        .await
-        .unwrap_or_default();
+    let remembered = std::mem::take(&mut parts.remembered);
     let shared = Arc::clone(&parts.surroundings.shared);
     let mut fleet = Fleet {
         owners: owners(&config),
@@ -88,6 +90,7 @@ pub(super) async fn run(mut parts: Parts, mut reports: mpsc::Receiver<Report>, s
         remembered,
         stored: HashSet::new(),
         first: None,
+        listed: false,
         listing_failed: None,
         shutdown: false,
     };
@@ -135,6 +138,9 @@ impl Fleet {
                 if self.listing_failed.as_ref() != Some(&reason) {
                     tracing::warn!(reason, "the connectors directory cannot be listed");
                 }
+                if self.first.is_none() {
+                    self.recall(&reason);
+                }
                 self.listing_failed = Some(reason);
                 return;
             }
@@ -143,18 +149,46 @@ impl Fleet {
         if self.listing_failed.take().is_some() {
             tracing::info!("the connectors directory can be listed again");
         }
-        let first = self.first.is_none();
         for change in changes {
             match change {
                 Change::Seen(name) => {
-                    self.files.insert(name, FileState::new());
+                    self.files.entry(name).or_insert_with(FileState::new);
                 }
                 Change::Settled(name) => self.examine(name),
                 Change::Gone(name) => self.gone(&name),
             }
         }
-        if first {
-            self.first = Some(self.files.keys().cloned().collect());
+        if !std::mem::replace(&mut self.listed, true) {
+            let files = self.files.keys().cloned();
+            self.first.get_or_insert_default().extend(files);
+        }
+    }
+
+    /// The directory cannot be listed since the start: what served before is served from the private copies.
+    fn recall(&mut self, reason: &str) {
+        if self.remembered.is_empty() {
+            return;
+        }
+        let names = self.remembered.keys().cloned();
+        self.first.get_or_insert_with(|| names.collect());
+        for (name, remembered) in self.remembered.clone() {
+            let file = self.files.entry(name.clone()).or_insert_with(FileState::new);
+            if file.held.is_none() {
+                let unlisted = self.examiner().remember(name, remembered, reason.to_owned());
+                self.jobs.spawn(unlisted);
+            }
+        }
+    }
+
+    fn examiner(&self) -> Examiner {
+        Examiner {
+            directory: self.config.connectors.directory.clone(),
+            config: Arc::clone(&self.config),
+            owners: Arc::clone(&self.owners),
+            store: self.parts.store.clone(),
+            starter: self.parts.surroundings.starter.clone(),
+            starts: Arc::clone(&self.parts.surroundings.starts),
+            takes: Arc::clone(&self.takes),
         }
     }
 
@@ -171,27 +205,18 @@ impl Fleet {
         }
         let bound = file.held.as_ref().map(|held| held.manifest.app_id.clone());
         let bound = bound.or_else(|| before.map(|before| before.app_id));
-        let examiner = Examiner {
-            directory: self.config.connectors.directory.clone(),
-            config: Arc::clone(&self.config),
-            owners: Arc::clone(&self.owners),
-            store: self.parts.store.clone(),
-            starter: self.parts.surroundings.starter.clone(),
-            starts: Arc::clone(&self.parts.surroundings.starts),
-            takes: Arc::clone(&self.takes),
-        };
-        self.jobs
-            .spawn(examiner.examine(name, self.tickets, bound, remembered));
+        let examination = self.examiner().examine(name, self.tickets, bound, remembered);
+        self.jobs.spawn(examination);
     }
 
     fn finding(&mut self, finding: Finding) {
         let Some(file) = self.files.get_mut(&finding.file) else {
             return;
         };
+        if file.held.is_none() && finding.verdict.is_err() {
+            file.held.clone_from(&finding.stand_in);
+        }
         if let Some(recalled) = finding.recalled {
-            if file.held.is_none() && finding.verdict.is_err() {
-                file.held = Some(Arc::clone(&recalled));
-            }
             file.recalled = Some(recalled);
         }
         if file.ticket == finding.ticket {
@@ -245,6 +270,9 @@ impl Fleet {
             .filter(|(_, file)| rejudge || file.trouble.is_some());
         self.again.extend(again.map(|(name, _)| name.clone()));
         self.ask_again();
+        if let Some(reason) = self.listing_failed.clone().filter(|_| !self.listed) {
+            self.recall(&reason);
+        }
         let (asker, _) = tokio::sync::oneshot::channel();
         // A full queue means that a look is under way.
         drop(self.parts.asks.try_send(Ask::Rescan(asker)));

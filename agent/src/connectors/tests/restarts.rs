@@ -87,6 +87,88 @@ async fn a_damaged_private_copy_is_not_fallen_back_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_served_goes_on_while_the_directory_cannot_be_listed_from_the_start() {
+    let world = World::new().await;
+    world.put("a.so", &scripted("a", "1.0.0", ""));
+    world.put("gone.so", &scripted("gone", "1.0.0", ""));
+    world.put("damaged.so", &scripted("damaged", "1.0.0", ""));
+    let ready = |count| move |world: &World| world.connectors.ready().len() == count;
+    world.until("three ready", || ready(3)(&world)).await;
+    let sha256 = world.row("damaged").unwrap().sha256.unwrap();
+    let copy = world.dir.path().join(format!("state/store/{sha256}.so"));
+    let (here, away) = (world.path(""), world.dir.path().join("away"));
+    let world = world
+        .restart(|directory| {
+            fs::remove_file(directory.join("gone.so")).unwrap();
+            fs::remove_file(&copy).unwrap();
+            fs::write(&copy, scripted("damaged", "1.0.0", "tampered")).unwrap();
+            fs::rename(directory, &away).unwrap();
+        })
+        .await;
+    let row = world.until_ready("a", "1.0.0").await;
+    assert_eq!(row.generation, Some(Generation(2)));
+    let told = row.last_error.unwrap();
+    assert!(told.contains("cannot be listed"), "{told}");
+    world
+        .until("all that can be served", || {
+            ready(2)(&world) && world.connectors.first_scan_done()
+        })
+        .await;
+    world.call("a").await.unwrap();
+    world.call("gone").await.unwrap();
+    let row = world.row("damaged").unwrap();
+    assert_eq!((row.state, row.generation), (State::Refused, None), "{row:?}");
+
+    fs::rename(&away, &here).unwrap();
+    world
+        .until("the directory is back", || {
+            world.row("a").unwrap().last_error.is_none() && ready(2)(&world)
+        })
+        .await;
+    assert_eq!(world.connectors.ready(), [app("a"), app("damaged")]);
+    assert_eq!(world.row("a").unwrap().generation, Some(Generation(2)));
+    world.until("removal", || world.row("gone").is_none()).await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_while_the_directory_could_not_be_listed_counts_when_it_is_back() {
+    let world = World::new().await;
+    world.put("a.so", &scripted("a", "1.0.0", ""));
+    world.until_ready("a", "1.0.0").await;
+    // The last content before the restart, not the one before it, though only that is proven.
+    world.put("a.so", &scripted("a", "2.0.0", "longer"));
+    world.until_ready("a", "2.0.0").await;
+    let (here, away) = (world.path(""), world.dir.path().join("away"));
+    let world = world
+        .restart(|directory| fs::rename(directory, &away).unwrap())
+        .await;
+    world.until_ready("a", "2.0.0").await;
+    put(&away, "a.so", &scripted("a", "3.0.0", "even longer"));
+    put(&away, "b.so", &scripted("b", "1.0.0", ""));
+    fs::rename(&away, &here).unwrap();
+    world.until_ready("a", "3.0.0").await;
+    world.until_ready("b", "1.0.0").await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_knows_nothing_waits_for_the_directory() {
+    let world = World::new().await;
+    let (here, away) = (world.path(""), world.dir.path().join("away"));
+    let world = world
+        .restart(|directory| fs::rename(directory, &away).unwrap())
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert!(!world.connectors.first_scan_done());
+    fs::rename(&away, &here).unwrap();
+    world
+        .until("the first scan", || world.connectors.first_scan_done())
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_stays_bound_to_its_connector_across_restarts() {
     let world = World::new().await;
     world.put("a.so", &scripted("a", "1.0.0", ""));

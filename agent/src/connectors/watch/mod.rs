@@ -8,11 +8,14 @@
 //! Truth comes from listings alone; see [`settle`] for the rules and [`notify`] for the hints.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
 
 mod names;
 mod notify;
@@ -49,23 +52,26 @@ pub(super) enum Ask {
 }
 
 /// How to watch.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct WatchOptions {
     pub(super) directory: PathBuf,
-    pub(super) rescan_interval: Duration,
+    /// For the interval between listings; whoever changes that asks for a look, from which the new one counts.
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    /// Files that an earlier agent knew.
+    pub(super) expected: Vec<String>,
     /// Whether to use events at all; without them only the interval counts.
     pub(super) hints: bool,
 }
 
 /// Watches until `stop` fires. Reports go to `reports`, which may be slow.
 pub(super) async fn run(
-    options: WatchOptions,
+    mut options: WatchOptions,
     reports: mpsc::Sender<Report>,
     mut asks: mpsc::Receiver<Ask>,
     stop: CancellationToken,
 ) {
     let mut hints = Hints::new(&options.directory, options.hints);
-    let mut settle = Settle::default();
+    let mut settle = Settle::new(std::mem::take(&mut options.expected));
     let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
     loop {
         // A dead network mount may hold up a look for ever; that must not hold up the end.
@@ -75,10 +81,11 @@ pub(super) async fn run(
         };
         let report;
         (hints, report) = looked;
+        let interval = options.config.borrow().connectors.rescan_interval;
         let pause = if hints.working() || !options.hints {
-            options.rescan_interval
+            interval
         } else {
-            options.rescan_interval.min(POLL)
+            interval.min(POLL)
         };
         // After a failure nothing is due: what a look would find is not known any better at once.
         let wait = if matches!(report, Report::Failed(_)) {

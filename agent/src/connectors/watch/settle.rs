@@ -2,7 +2,8 @@
 //!
 //! A file is settled once two looks at least [`QUIET`] apart found the same stamps, its own and
 //! its signature's; it is reported once for these.
-//! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing.
+//! A file is gone once two successful listings at least [`QUIET`] apart lacked it. A listing that failed says nothing. That
+//! holds for files that an earlier agent knew, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,23 +41,34 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Settle {
     entries: BTreeMap<String, Entry>,
+    /// Files that should be there and have not been seen yet; since when they have been missed.
+    expected: BTreeMap<String, Option<Instant>>,
 }
 
 impl Settle {
+    /// `expected` are files that were there when somebody last looked.
+    pub(super) fn new(expected: Vec<String>) -> Self {
+        Settle {
+            entries: BTreeMap::new(),
+            expected: expected.into_iter().map(|name| (name, None)).collect(),
+        }
+    }
+
     /// Takes a complete listing in, made at `now`.
     pub(super) fn observe(&mut self, listing: &Listing, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
-        self.entries.retain(|name, entry| {
-            if listing.contains_key(name) {
-                return true;
-            }
-            let since = *entry.missing_since.get_or_insert(now);
+        let mut gone = |name: &String, missing_since: &mut Option<Instant>| {
+            let since = *missing_since.get_or_insert(now);
             let gone = now.duration_since(since) >= QUIET;
             if gone {
                 changes.push(Change::Gone(name.clone()));
             }
-            !gone
-        });
+            gone
+        };
+        self.entries
+            .retain(|name, entry| listing.contains_key(name) || !gone(name, &mut entry.missing_since));
+        self.expected
+            .retain(|name, missing_since| !listing.contains_key(name) && !gone(name, missing_since));
         for (name, stamp) in listing {
             self.observe_file(name, *stamp, now, &mut changes);
         }
@@ -104,7 +116,8 @@ impl Settle {
             None if entry.reported != Some(entry.stamp) => Some(entry.since + QUIET),
             None => None,
         };
-        self.entries.values().filter_map(due).min()
+        let missing = self.expected.values().flatten().map(|since| *since + QUIET);
+        self.entries.values().filter_map(due).chain(missing).min()
     }
 }
 
@@ -185,6 +198,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_an_earlier_agent_knew_is_gone_after_two_looks_too() {
+        let expected = vec!["a.so".to_owned(), "b.so".to_owned()];
+        let (mut settle, start) = (Settle::new(expected), Instant::now());
+        assert_eq!(
+            settle.next_look(),
+            None,
+            "only a look that succeeds says something"
+        );
+        let files = listing(&[("a.so", 1)]);
+        assert_eq!(settle.observe(&files, start), [Change::Seen("a.so".into())]);
+        assert_eq!(settle.next_look(), Some(start + QUIET));
+        let changes = settle.observe(&files, start + QUIET);
+        assert_eq!(
+            changes,
+            [Change::Gone("b.so".into()), Change::Settled("a.so".into())]
+        );
+        assert_eq!(settle.next_look(), None);
+    }
+
+    #[test]
     fn a_forgotten_file_is_reported_again() {
         let (mut settle, start) = (Settle::default(), Instant::now());
         let files = listing(&[("a.so", 1)]);
@@ -204,9 +237,11 @@ mod tests {
         /// Whatever the directory did: after it has been left alone, exactly what is in it has been reported.
         #[test]
         fn ends_with_the_truth(history in proptest::collection::vec(
-            (proptest::collection::btree_map("[a-c]", 0_u64..3, 0..3), 0_u64..500), 1..40)
+            (proptest::collection::btree_map("[a-c]", 0_u64..3, 0..3), 0_u64..500), 1..40),
+            mut expected in proptest::collection::btree_set("[a-d]", 0..3)
         ) {
-            let (mut settle, mut now) = (Settle::default(), Instant::now());
+            let names = expected.iter().cloned().collect();
+            let (mut settle, mut now) = (Settle::new(names), Instant::now());
             let mut known: BTreeMap<String, Option<u64>> = BTreeMap::new();
             let last = history.last().map(|(files, _)| files.clone()).unwrap_or_default();
             let quiet = std::iter::repeat_n((last.clone(), 300), 3);
@@ -215,7 +250,10 @@ mod tests {
                 let listed = files.iter().map(|(name, size)| (name.clone(), stamp(*size, 0))).collect();
                 for change in settle.observe(&listed, now) {
                     match change {
-                        Change::Seen(name) => prop_assert!(known.insert(name, None).is_none()),
+                        Change::Seen(name) => {
+                            expected.remove(&name);
+                            prop_assert!(known.insert(name, None).is_none());
+                        }
                         Change::Settled(name) => {
                             prop_assert!(known.contains_key(&name));
                             let size = files[&name];
@@ -223,13 +261,14 @@ mod tests {
                         }
                         Change::Gone(name) => {
                             prop_assert!(!files.contains_key(&name));
-                            prop_assert!(known.remove(&name).is_some());
+                            prop_assert!(known.remove(&name).is_some() || expected.remove(&name));
                         }
                     }
                 }
             }
-            let expected: BTreeMap<_, _> = last.into_iter().map(|(name, size)| (name, Some(size))).collect();
-            prop_assert_eq!(known, expected);
+            let truth: BTreeMap<_, _> = last.into_iter().map(|(name, size)| (name, Some(size))).collect();
+            prop_assert_eq!(known, truth);
+            prop_assert!(expected.is_empty());
             prop_assert_eq!(settle.next_look(), None);
         }
     }

@@ -15,6 +15,9 @@
 mod image;
 mod pool;
 mod sink;
+mod unique;
+
+pub(super) use unique::unfit;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -143,6 +146,9 @@ struct Loading {
 
 impl Loading {
     fn backend(&self, calls: &Arc<Calls<ToCallers>>) -> Result<Arc<dyn Backend>, LoadError> {
+        if let Some(reason) = unfit(&self.library) {
+            return Err(LoadError::refused(reason));
+        }
         let image = copy(&self.library)?;
         LOADED.store(true, Ordering::Release);
         let library = orders::load(image.path(), &self.app_id, |_| ())?;

@@ -402,3 +402,47 @@ async fn a_file_that_becomes_another_connector_is_refused() {
     assert!(row["last_error"].as_str().unwrap().contains("other"), "{row}");
     assert_eq!(build_id(&agent, &token).await, "a");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_gone_at_the_start_takes_nothing_out_of_service() {
+    let (mut agent, token) = agent();
+    let (here, away) = (
+        agent.installation.connectors(),
+        agent.installation.file("elsewhere"),
+    );
+    drop_in(&build(&Scenario::default()), &here, "scenario.so");
+    agent.wait_for("scenario", "ready");
+    let (_, installation) = agent.stop();
+    fs::rename(&here, &away).unwrap();
+    assert_eq!(installation.run(["check-config"]).status.code(), Some(64));
+
+    let mut agent = installation.start();
+    let row = agent.wait_for("scenario", "ready");
+    let told = row["last_error"].as_str().unwrap();
+    assert!(told.contains("cannot be listed"), "{told}");
+    assert_eq!(build_id(&agent, &token).await, "a");
+
+    // Nor does it hold up other changes of the configuration.
+    let fewer = "connectors.settings.scenario.max_in_flight = 2";
+    agent.installation.configure(fewer);
+    agent.signal(rustix::process::Signal::HUP);
+    let row = agent.eventually("the change to be in force", |agent| {
+        agent
+            .row("scenario")
+            .filter(|now| now["generation"].as_u64() > row["generation"].as_u64())
+    });
+    assert_eq!(build_id(&agent, &token).await, "a");
+
+    fs::rename(&away, &here).unwrap();
+    let back = agent.eventually("the directory to be listed", |agent| {
+        agent.row("scenario").filter(|row| row["last_error"].is_null())
+    });
+    assert_eq!(
+        (&back["state"], &back["generation"]),
+        (&json!("ready"), &row["generation"])
+    );
+    fs::remove_file(here.join("scenario.so")).unwrap();
+    agent.eventually("the connector to go", |agent| {
+        agent.row("scenario").is_none().then_some(())
+    });
+}

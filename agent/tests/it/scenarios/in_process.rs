@@ -124,50 +124,6 @@ async fn calls_are_served_by_the_agent_itself_and_it_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_call_fails_through_a_replacement_and_answers_never_go_back() {
-    let (mut agent, token) = agent_with(IN_PROCESS);
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
-            let (client, token, begun) = (agent.client(), token.clone(), Instant::now());
-            let url = format!("{}/scenario/get_last_activity", agent.base_url);
-            tokio::spawn(async move {
-                let mut last = String::new();
-                while last != "d" {
-                    assert!(begun.elapsed() < PATIENCE, "the last build never answered");
-                    let request = client.post(&url).bearer_auth(&token);
-                    let request = request.json(&json!({"request": {"ms": 30}}));
-                    let response = request.send().await.unwrap();
-                    let status = response.status().as_u16();
-                    let answer: Value = response.json().await.unwrap();
-                    assert_eq!(status, 200, "{answer}");
-                    let build = answer["build"].as_str().unwrap().to_owned();
-                    assert!(build >= last, "{build} after {last}");
-                    last = build;
-                }
-            })
-        })
-        .collect();
-    for (number, next) in ["b", "c", "d"].into_iter().enumerate() {
-        drop_in(&build_of(next), &agent.installation.connectors(), "scenario.so");
-        let generation = number as u64 + 2;
-        agent.eventually("the next generation", |agent| {
-            let row = agent.row("scenario")?;
-            (row["generation"] == generation && row["state"] == "ready").then_some(())
-        });
-        assert_eq!(build_id(&agent, &token).await, next);
-    }
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    let store = fs::read_dir(agent.installation.file("state/store")).unwrap();
-    let left: Vec<_> = store
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with('.'))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_call_fails_the_generation_until_restart_and_no_sibling() {
     let configuration = "agent.shutdown_grace = \"1s\"\nconnectors.settings.scenario.timeout = \"1s\"\n";
     let (mut agent, token) = agent_with(&format!("{IN_PROCESS}{configuration}"));
@@ -361,4 +317,31 @@ async fn a_library_that_crashes_on_load_does_not_take_the_agent_with_it() {
     });
     assert_eq!(build_id(&agent, &token).await, "a");
     assert_eq!(agent.pid(), pid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_all_images_share_is_refused_inside_the_agent_alone() {
+    let (mut agent, token) = agent_with(IN_PROCESS);
+    let shared = cc::connector("scenario", &["BUILD=\"b\"", "UNIQUE_DATA"]);
+    drop_in(&shared, &agent.installation.connectors(), "scenario.so");
+    let row = agent.eventually("the refusal", |agent| {
+        let row = agent.row("scenario")?;
+        let told = row["last_error"].as_str()?.contains("the first is unique_data");
+        told.then_some(row)
+    });
+    assert_eq!(row["state"], "ready", "{row}");
+    assert_eq!(build_id(&agent, &token).await, "a");
+    let report = agent
+        .installation
+        .json(["connector", "validate", shared.to_str().unwrap()]);
+    let told = report["unfit_in_process"].as_str().unwrap();
+    assert!(told.contains("-fno-gnu-unique"), "{told}");
+
+    agent.installation.configure("");
+    agent.signal(rustix::process::Signal::HUP);
+    agent.eventually("the build in a process", |agent| {
+        let row = agent.row("scenario")?;
+        (row["isolation"] == "process" && row["last_error"].is_null()).then_some(())
+    });
+    assert_eq!(build_id(&agent, &token).await, "b");
 }

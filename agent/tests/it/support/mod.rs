@@ -7,6 +7,8 @@ pub(crate) mod cc;
 pub(crate) mod connectors;
 pub(crate) mod home;
 #[cfg(target_os = "linux")]
+pub(crate) mod levels;
+#[cfg(target_os = "linux")]
 pub(crate) mod load;
 #[cfg(target_os = "linux")]
 pub(crate) mod residue;
