@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::refusal;
 use crate::auth::Peer;
 
 /// For a TLS handshake, for the headers of a request, and for the first request of a connection.
@@ -44,6 +45,10 @@ const MAX_STREAMS: u32 = 64;
 /// Body bytes that a peer may send before anybody reads them: small, for they are not in the budget of request bytes.
 const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 256 << 10;
+/// Streams that a peer may open and reset before anybody looks at them (rapid reset, CVE-2023-44487), and streams that may
+/// be reset for errors of the peer. Beyond either the connection ends.
+const MAX_RESETS_UNSEEN: usize = 20;
+const MAX_ERRORS: usize = 64;
 
 /// What a connection speaks, as TLS settled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,7 @@ where
     let io = TokioIo::new(Watched {
         io,
         activity: activity.clone(),
+        refusal: None,
     });
     let requests = activity.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -117,7 +123,10 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        // This also bounds the CONTINUATION frames of one request (CVE-2024-27316).
         .max_header_list_size(MAX_HEADER_BYTES as u32)
+        .max_pending_accept_reset_streams(MAX_RESETS_UNSEEN)
+        .max_local_error_reset_streams(MAX_ERRORS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(STALL)
@@ -232,10 +241,17 @@ impl HttpBody for Sending {
     }
 }
 
-/// Notes when bytes move.
+/// Notes when bytes move, and puts the agent's words in the place of hyper's own refusals.
 struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
+    refusal: Option<Refusal>,
+}
+
+/// An envelope on its way, and how many of hyper's bytes it stands for.
+struct Refusal {
+    rest: Bytes,
+    replaced: usize,
 }
 
 impl<IO> Watched<IO> {
@@ -244,6 +260,29 @@ impl<IO> Watched<IO> {
             self.activity.touch();
         }
         moved
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Watched<IO> {
+    /// Writes the envelope if `buf`, which is all that there is to write, is an answer of hyper's own.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_none() {
+            self.refusal = refusal::instead_of(buf).map(|answer| Refusal {
+                rest: answer.into(),
+                replaced: buf.len(),
+            });
+        }
+        let refusal = self.refusal.as_mut()?;
+        while !refusal.rest.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &refusal.rest) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(n)) => refusal.rest.advance(n),
+                other => return Some(other),
+            }
+        }
+        let replaced = refusal.replaced;
+        self.refusal = None;
+        Some(Poll::Ready(Ok(replaced)))
     }
 }
 
@@ -260,7 +299,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.io).poll_write(cx, buf);
+        let moved = match self.poll_refuse(cx, buf) {
+            Some(refused) => refused,
+            None => Pin::new(&mut self.io).poll_write(cx, buf),
+        };
         self.noted(moved)
     }
 
@@ -277,7 +319,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
+        let moved = match (filled.next(), filled.next()) {
+            (Some(alone), None) => return self.poll_write(cx, alone),
+            _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+        };
         self.noted(moved)
     }
 

@@ -157,7 +157,7 @@ impl Problem {
         problem
     }
 
-    /// The request itself is wrong; `status` is 400, 413 or 415.
+    /// The request itself is wrong; `status` is 400, 413, 414, 415 or 431.
     pub(crate) fn bad_request(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "bad_request", ("caller", "client"), message)
     }

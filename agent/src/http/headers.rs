@@ -42,7 +42,8 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Arc<str> {
     safe(headers, &X_REQUEST_ID).map_or_else(new_request_id, Arc::from)
 }
 
-fn new_request_id() -> Arc<str> {
+/// Of 32 hexadecimal digits.
+pub(super) fn new_request_id() -> Arc<str> {
     let mut bytes = [0; 16];
     // Without randomness an id is still an id; it is no secret.
     let _ = getrandom::fill(&mut bytes);

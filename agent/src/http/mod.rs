@@ -24,6 +24,8 @@ mod invoke;
 pub(crate) mod listener;
 mod openapi;
 pub(crate) mod peek;
+mod refusal;
+mod strict;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
