@@ -245,13 +245,8 @@ impl HttpBody for Sending {
 struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
-    refusal: Option<Refusal>,
-}
-
-/// An envelope on its way, and how many of hyper's bytes it stands for.
-struct Refusal {
-    rest: Bytes,
-    replaced: usize,
+    /// What is left to write of an envelope.
+    refusal: Option<Bytes>,
 }
 
 impl<IO> Watched<IO> {
@@ -264,25 +259,21 @@ impl<IO> Watched<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> Watched<IO> {
-    /// Writes the envelope if `buf`, which is all that there is to write, is an answer of hyper's own.
-    fn poll_refuse(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        if self.refusal.is_none() {
-            self.refusal = refusal::instead_of(buf).map(|answer| Refusal {
-                rest: answer.into(),
-                replaced: buf.len(),
-            });
-        }
-        let refusal = self.refusal.as_mut()?;
-        while !refusal.rest.is_empty() {
-            match Pin::new(&mut self.io).poll_write(cx, &refusal.rest) {
-                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
-                Poll::Ready(Ok(n)) => refusal.rest.advance(n),
-                other => return Some(other),
+    /// Writes the envelope in the place of `answer`, which hyper made.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, answer: &[u8]) -> Poll<io::Result<usize>> {
+        let refusal = match &mut self.refusal {
+            Some(refusal) => refusal,
+            none => none.insert(refusal::instead_of(answer).into()),
+        };
+        while !refusal.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, refusal) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => refusal.advance(n),
+                other => return other,
             }
         }
-        let replaced = refusal.replaced;
         self.refusal = None;
-        Some(Poll::Ready(Ok(replaced)))
+        Poll::Ready(Ok(answer.len()))
     }
 }
 
@@ -299,9 +290,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let moved = match self.poll_refuse(cx, buf) {
-            Some(refused) => refused,
+        let moved = match refusal::begins_at(buf) {
             None => Pin::new(&mut self.io).poll_write(cx, buf),
+            Some(0) => self.poll_refuse(cx, buf),
+            Some(at) => Pin::new(&mut self.io).poll_write(cx, &buf[..at]),
         };
         self.noted(moved)
     }
@@ -319,9 +311,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
-        let moved = match (filled.next(), filled.next()) {
-            (Some(alone), None) => return self.poll_write(cx, alone),
+        let last = bufs.iter().rposition(|buf| !buf.is_empty()).unwrap_or(0);
+        let refused = bufs
+            .get(last)
+            .is_some_and(|buf| refusal::begins_at(buf).is_some());
+        let moved = match bufs[..last].iter().any(|buf| !buf.is_empty()) {
+            // What comes before it is written first.
+            true if refused => Pin::new(&mut self.io).poll_write_vectored(cx, &bufs[..last]),
+            false if refused => return self.poll_write(cx, &bufs[last]),
             _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
         };
         self.noted(moved)

@@ -25,7 +25,7 @@ pub(crate) mod listener;
 mod openapi;
 pub(crate) mod peek;
 mod refusal;
-mod strict;
+pub(crate) mod strict;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

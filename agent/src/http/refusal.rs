@@ -7,36 +7,48 @@ use super::envelope::Problem;
 use super::frame::NO_TIMING;
 use super::headers;
 
-/// How every such answer begins, and how it says that it has no body.
-const BEGIN: &[u8] = b"HTTP/1.1 4";
+/// How every such answer begins, how it says that it has no body, and how it ends.
+const BEGIN: &str = "HTTP/1.1 4";
 const NO_BODY: &str = "content-length: 0\r\n";
+const END: &[u8] = b"\r\n\r\n";
+/// None is longer.
+const LONGEST: usize = 200;
 
-/// What to write in the place of `written`, if that is an answer that hyper made. No other answer has an empty body, and
-/// none is without a request id.
-pub(super) fn instead_of(written: &[u8]) -> Option<Vec<u8>> {
-    if !written.starts_with(BEGIN) {
+/// Where in `written` an answer begins that hyper made. It is always the last, for the connection ends with it. No other
+/// answer is without a body and without a request id; and text that looks like one cannot stand in JSON.
+pub(super) fn begins_at(written: &[u8]) -> Option<usize> {
+    if !written.ends_with(END) {
         return None;
     }
-    let head = std::str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?;
-    let (before, after) = format!("{head}\r\n")
-        .split_once(NO_BODY)
-        .map(|(before, after)| (before.to_owned(), after.to_owned()))?;
-    if head.contains("\r\n\r\n") || head.contains(headers::X_REQUEST_ID.as_str()) {
-        return None;
-    }
-    let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
+    let from = written.len().saturating_sub(LONGEST);
+    let last = &written[from..];
+    let at = last
+        .windows(BEGIN.len())
+        .rposition(|part| part == BEGIN.as_bytes())?;
+    let head = std::str::from_utf8(&last[at..]).ok()?;
+    let whole = head.find("\r\n\r\n") == Some(head.len() - END.len());
+    let own = whole && head.contains(NO_BODY) && !head.contains(headers::X_REQUEST_ID.as_str());
+    own.then_some(from + at)
+}
+
+/// What to write in the place of `answer`, which hyper made.
+pub(super) fn instead_of(answer: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let (before, after) = text.split_once(NO_BODY).unwrap_or((&text, ""));
+    let status = before.get(9..12).and_then(|status| status.parse().ok());
+    let status = status.unwrap_or(StatusCode::BAD_REQUEST);
     let body = Problem::bad_request(status, message(status)).to_json();
     let id = headers::new_request_id();
+    tracing::debug!(request_id = %id, status = status.as_u16(), "refused bytes that are no HTTP request");
     let mut answer = format!(
-        "{before}{after}content-type: application/json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
-         server-timing: {NO_TIMING}\r\n{}: {id}\r\n\r\n",
+        "{before}content-type: application/json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
+         server-timing: {NO_TIMING}\r\n{}: {id}\r\n{after}",
         body.len(),
         headers::X_REQUEST_ID,
     )
     .into_bytes();
     answer.extend_from_slice(&body);
-    tracing::debug!(request_id = %id, status = status.as_u16(), "refused bytes that are no HTTP request");
-    Some(answer)
+    answer
 }
 
 fn message(status: StatusCode) -> &'static str {
@@ -55,10 +67,20 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_body_gets_the_envelope() {
-        let answer = String::from_utf8(instead_of(OWN.as_bytes()).unwrap()).unwrap();
+        let own = OWN.as_bytes();
+        assert_eq!(begins_at(own), Some(0));
+        assert_eq!(
+            begins_at(&[b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", own].concat()),
+            Some(40)
+        );
+        let answer = String::from_utf8(instead_of(own)).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(
-            head.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ndate: "),
+            head.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.ends_with("\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT"),
             "{head}"
         );
         assert!(
@@ -76,10 +98,10 @@ mod tests {
             OWN.replace("date:", "x-request-id: abc\r\ndate:"),
             OWN.replace("content-length: 0", "content-length: 2") + "{}",
             OWN.trim_end().to_owned(),
-            OWN.repeat(2),
-            "[\"HTTP/1.1 400\"]".to_owned(),
+            format!("[\"HTTP/1.1 400\"]{}", "\r\n".repeat(200)),
+            format!("{OWN}\r\n\r\n"),
         ] {
-            assert_eq!(instead_of(other.as_bytes()), None, "{other}");
+            assert_eq!(begins_at(other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn last_of_connection(request: &Request) -> bool {
 }
 
 /// Refuses what is ambiguous or too long. Looks at no credential.
-pub(super) fn check(request: &Request) -> Result<(), Problem> {
+pub(crate) fn check(request: &Request) -> Result<(), Problem> {
     // hyper bounds what it buffers, and so refuses only what comes in more than one part.
     if headers::len(request.headers()) > MAX_HEADER_BYTES {
         return Err(Problem::bad_request(

@@ -183,6 +183,19 @@ async fn what_the_rules_allow_is_served() {
             );
         }
     }
+    let good = request(
+        &format!("POST {LIST} HTTP/1.1"),
+        &token,
+        &format!("Host: localhost\r\n{LENGTH}"),
+    );
+    let answers = exchange(&agent, format!("{good}rubbish\r\n\r\n").as_bytes()).await;
+    assert_eq!((answers.status(), answers.count()), (200, 2), "{}", answers.text);
+    let (_, refused) = answers.text.rsplit_once("\r\n\r\n").unwrap();
+    assert!(
+        refused.contains("\"error_code\":\"bad_request\""),
+        "{}",
+        answers.text
+    );
     let log = agent.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("request_id")).collect();
     assert!(!lines.is_empty(), "{log}");
