@@ -9,7 +9,7 @@
 
 use axum::extract::Request;
 use http::header::{HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::connection::MAX_HEADER_BYTES;
 use super::envelope::Problem;
@@ -50,7 +50,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Problem> {
 /// One host, and the same one wherever it is named. An absolute target is taken, as RFC 9112 section 3.2.2 demands.
 fn host(request: &Request) -> Result<(), &'static str> {
     let mut all = request.headers().get_all(HOST).iter();
-    let host = all.next().map(|host| host.as_bytes());
+    let host = all.next().map(HeaderValue::as_bytes);
     if all.next().is_some() {
         return Err("the request has more than one Host header");
     }
