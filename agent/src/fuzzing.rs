@@ -63,7 +63,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "connection",
         run: connection,
-        seeds: || texts(&[REQUESTS, PIPELINED, "GET / HTTP/1.1\r\n\r\n", PREFACE]),
+        seeds: || texts(&[REQUESTS, PIPELINED, GARBLED, PREFACE]),
     },
     Target {
         name: "headers",
@@ -93,6 +93,8 @@ const REQUESTS: &str = "POST http://h/connectors/a/b?x=1 HTTP/1.1\r\nHost: h\r\n
 HEAD * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
 const PIPELINED: &str = "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\nTrailer: a\r\n\r\n1;x=y\r\n{\r\n0\r\na: b\r\n\r\n\
 CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n";
+/// A request that hyper refuses right behind one that was answered.
+const GARBLED: &str = "GET / HTTP/1.1\r\n\r\n{}HEAD * HTTP/1.0\r\n\r\n";
 /// Settings, and a request whose headers are in the static table.
 const PREFACE: &str =
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x10\x01a\x01b\x04";

@@ -137,3 +137,25 @@ fn directory(path: PathBuf) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("cannot make the directory {}", path.display()))?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_how_to_see_it_again() {
+        let told = "INFO: Seed: 1\nthread '<unnamed>' panicked at a.rs:1:2:\nno JSON\n\
+            artifact_prefix='/t/body-'; Test unit written to /t/body-crash-00ff\nBase64: e30=\n";
+        let text = finding("body", told, Path::new("/t/body.log"));
+        assert!(text.contains("no JSON"), "{text}");
+        assert!(
+            text.contains("cargo xtask fuzz body --input /t/body-crash-00ff\n"),
+            "{text}"
+        );
+        let other = finding("body", "no main\n", Path::new("/t/body.log"));
+        assert!(
+            other.starts_with("no main\n") && other.ends_with("/t/body.log"),
+            "{other}"
+        );
+    }
+}

@@ -143,9 +143,8 @@ pub(super) async fn frame(
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     // Reading the body would make hyper say "100 Continue"; a caller that waits for it sends nothing after a refusal.
     let waits = request.headers().contains_key(EXPECT);
-    let last = strict::last_of_connection(&request);
     let head = strict::check(&request);
-    let malformed = head.is_err();
+    let last = head.is_err() || strict::last_of_connection(&request);
     let exchange = Exchange(Arc::new(Inner {
         request_id: headers::request_id(request.headers()),
         arrived: Instant::now(),
@@ -157,11 +156,8 @@ pub(super) async fn frame(
         answered: OnceLock::new(),
     }));
     request.extensions_mut().insert(exchange.clone());
-    let admitted = match head {
-        Ok(()) => admit(&dispatch, &exchange, request.headers(), &peer).await,
-        refused => refused,
-    };
-    let mut response = match admitted {
+    let admitted = admit(&dispatch, &exchange, head, request.headers(), &peer);
+    let mut response = match admitted.await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -176,9 +172,8 @@ pub(super) async fn frame(
         dispatch.metrics.request_refused(code);
     }
     finish(&exchange, &mut response, code);
-    let done = last || malformed || !drained;
-    let closing =
-        done || dispatch.draining.is_cancelled() || response.status() == StatusCode::REQUEST_TIMEOUT;
+    let late = response.status() == StatusCode::REQUEST_TIMEOUT;
+    let closing = last || late || !drained || dispatch.draining.is_cancelled();
     if closing && version < Version::HTTP_2 {
         response
             .headers_mut()
@@ -190,9 +185,11 @@ pub(super) async fn frame(
 async fn admit(
     dispatch: &Dispatch,
     exchange: &Exchange,
+    head: Result<(), Problem>,
     headers: &HeaderMap,
     peer: &Peer,
 ) -> Result<(), Problem> {
+    head?;
     if dispatch.draining.is_cancelled() {
         return Err(Problem::draining());
     }

@@ -50,83 +50,66 @@ async fn refused(agent: &Agent, case: &str, bytes: &str, status: u16) {
     assert_eq!(body["error"]["raised_by"], "lumos-agent", "{case}");
 }
 
+/// Behind the first line of a call: what is wrong, and the lines that are.
+fn wrong_lines() -> impl Iterator<Item = (&'static str, String)> {
+    let h = "Host: localhost\r\n";
+    let other = [
+        ("no host", LENGTH.to_owned()),
+        ("an empty host", format!("Host:\r\n{LENGTH}")),
+        ("a host with a user", format!("Host: a@localhost\r\n{LENGTH}")),
+    ];
+    let besides_a_host = [
+        ("two hosts", "Host: localhost\r\nContent-Length: 15\r\n"),
+        ("a continued line", "Content-Length: 15\r\nX-A: b\r\n c\r\n"),
+        ("a CR alone", "Content-Length: 15\r\nX-A: b\rX-B: c\r\n"),
+        ("a NUL", "Content-Length: 15\r\nX-A: b\0c\r\n"),
+        ("a space before the colon", "Content-Length : 15\r\n"),
+        ("two lengths", "Content-Length: 15\r\nContent-Length: 16\r\n"),
+        ("a list of lengths", "Content-Length: 15, 15\r\n"),
+        ("a length with a sign", "Content-Length: +15\r\n"),
+        ("another coding", "Transfer-Encoding: gzip, chunked\r\n"),
+        ("a coding that hides", "Transfer-Encoding: xchunked\r\n"),
+        (
+            "a coding twice",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        ),
+    ];
+    let besides_a_host = besides_a_host.map(|(case, lines)| (case, format!("{h}{lines}")));
+    other.into_iter().chain(besides_a_host)
+}
+
+/// What is wrong, and the first line, before lines that are well.
+fn wrong_first_lines() -> [(&'static str, String); 6] {
+    [
+        (
+            "another host in the target",
+            format!("POST https://elsewhere{LIST} HTTP/1.1"),
+        ),
+        ("an asterisk", "POST * HTTP/1.1".to_owned()),
+        ("a tunnel", "CONNECT localhost:443 HTTP/1.1".to_owned()),
+        ("another version", format!("POST {LIST} HTTP/3.0")),
+        ("HTTP/2 without ALPN", "PRI * HTTP/2.0".to_owned()),
+        ("a space in the target", format!("POST {LIST} x HTTP/1.1")),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ambiguous_head_is_refused() {
     let (agent, token) = serving("");
     let post = format!("POST {LIST} HTTP/1.1");
-    let h = "Host: localhost\r\n";
-    let with = |lines: &str| format!("{h}{LENGTH}{lines}");
-    let cases = [
-        ("no host", post.clone(), LENGTH.to_owned()),
-        ("two hosts", post.clone(), with(h)),
-        ("an empty host", post.clone(), format!("Host:\r\n{LENGTH}")),
-        (
-            "a host with a user",
-            post.clone(),
-            format!("Host: a@localhost\r\n{LENGTH}"),
-        ),
-        ("a continued line", post.clone(), with("X-A: b\r\n c\r\n")),
-        ("a CR alone", post.clone(), with("X-A: b\rX-B: c\r\n")),
-        ("a NUL", post.clone(), with("X-A: b\0c\r\n")),
-        (
-            "a space before the colon",
-            post.clone(),
-            format!("{h}Content-Length : 15\r\n"),
-        ),
-        ("two lengths", post.clone(), with("Content-Length: 16\r\n")),
-        (
-            "a list of lengths",
-            post.clone(),
-            format!("{h}Content-Length: 15, 15\r\n"),
-        ),
-        (
-            "a length with a sign",
-            post.clone(),
-            format!("{h}Content-Length: +15\r\n"),
-        ),
-        (
-            "another coding",
-            post.clone(),
-            format!("{h}Transfer-Encoding: gzip, chunked\r\n"),
-        ),
-        (
-            "a coding that hides",
-            post.clone(),
-            format!("{h}Transfer-Encoding: xchunked\r\n"),
-        ),
-        (
-            "a coding twice",
-            post.clone(),
-            format!("{h}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
-        ),
-        (
-            "a coding of HTTP/1.0",
-            format!("POST {LIST} HTTP/1.0"),
-            format!("{h}Transfer-Encoding: chunked\r\n"),
-        ),
-        (
-            "another host in the target",
-            format!("POST https://elsewhere{LIST} HTTP/1.1"),
-            with(""),
-        ),
-        ("an asterisk", "POST * HTTP/1.1".to_owned(), with("")),
-        ("a tunnel", "CONNECT localhost:443 HTTP/1.1".to_owned(), with("")),
-        ("another version", format!("POST {LIST} HTTP/3.0"), with("")),
-        ("HTTP/2 without ALPN", "PRI * HTTP/2.0".to_owned(), String::new()),
-        (
-            "a space in the target",
-            format!("POST {LIST} x HTTP/1.1"),
-            with(""),
-        ),
-    ];
-    for (case, first, lines) in &cases {
-        let bytes = request(first, &token, lines) + &smuggled(&token);
+    let well = format!("Host: localhost\r\n{LENGTH}");
+    let coding = "Host: localhost\r\nTransfer-Encoding: chunked\r\n".to_owned();
+    let lines = wrong_lines().map(|(case, lines)| (case, post.clone(), lines));
+    let first = wrong_first_lines().map(|(case, first)| (case, first, well.clone()));
+    let old = ("a coding of HTTP/1.0", format!("POST {LIST} HTTP/1.0"), coding);
+    for (case, first, lines) in lines.chain(first).chain([old]) {
+        let bytes = request(&first, &token, &lines) + &smuggled(&token);
         refused(&agent, case, &bytes, 400).await;
     }
     refused(&agent, "no HTTP at all", "\u{16}\u{3}\u{1}\r\n\r\n", 400).await;
     let long = format!("POST {LIST}?{} HTTP/1.1", "a".repeat(9000));
-    refused(&agent, "a long target", &request(&long, &token, &with("")), 414).await;
-    let large = with(&format!("X-A: {}\r\n", "a".repeat(40 << 10)));
+    refused(&agent, "a long target", &request(&long, &token, &well), 414).await;
+    let large = format!("{well}X-A: {}\r\n", "a".repeat(40 << 10));
     refused(&agent, "large headers", &request(&post, &token, &large), 431).await;
     assert_eq!(
         agent
