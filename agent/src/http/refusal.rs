@@ -1,5 +1,8 @@
 //! hyper refuses what it cannot read as a request with a status and nothing else, before any other code sees it. Its answer
 //! is recognised when it is written, and given the envelope and the headers that every error of the agent has.
+//!
+//! That is so for HTTP/1.1. In HTTP/2 a stream that breaks the rules is reset, a flood ends the connection, and headers over
+//! the limit get a 431 without a body: those are frames, in which nothing can be put by anybody but their writer.
 
 use http::StatusCode;
 
