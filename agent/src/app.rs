@@ -307,12 +307,14 @@ impl Wired {
             dispatch_url: dispatch_url.clone(),
             admin_url: admin_url.clone(),
         });
+        let throttle = remote.throttle();
         let listener = |socket, tls, router, max_connections| Listener {
             socket,
             tls,
             router,
             max_connections,
             metrics: health.metrics.clone(),
+            throttle: throttle.clone(),
         };
         Ok(Wired {
             control_router: control::router(control, dispatch::router(local)),

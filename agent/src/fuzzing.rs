@@ -6,14 +6,21 @@
 
 use std::io::{Cursor, Write as _};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse as _;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use secrecy::ExposeSecret as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
 
+use crate::auth::Peer;
 use crate::config::Loader;
 use crate::domain::{AppId, CapabilityName, Sha256, TrustedKey};
 use crate::hosting::Manifest;
 use crate::hosting::frames::{self, FrameError, MAX_PAYLOAD};
-use crate::http::{headers, peek};
+use crate::http::connection::{Protocol, serve};
+use crate::http::{headers, peek, strict};
 use crate::signature;
 
 /// Something that takes bytes from outside.
@@ -54,6 +61,11 @@ pub const TARGETS: &[Target] = &[
         },
     },
     Target {
+        name: "connection",
+        run: connection,
+        seeds: || texts(&[REQUESTS, PIPELINED, GARBLED, PREFACE]),
+    },
+    Target {
         name: "headers",
         run: request_headers,
         seeds: || texts(&[HEADERS, ""]),
@@ -61,7 +73,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "body",
         run: body,
-        seeds: || texts(&[BODY, "[[[]]]", r#"{"rate_limit":{"max_execution_time":1e308}}"#]),
+        seeds: || {
+            texts(&[
+                BODY,
+                NUMBERS,
+                "[[[]]]",
+                r#"{"rate_limit":{"max_execution_time":1e308}}"#,
+            ])
+        },
     },
     Target {
         name: "configuration",
@@ -77,11 +96,22 @@ pub const TARGETS: &[Target] = &[
 
 const MANIFEST: &str = r#"{"app_id":"mockapp","version":"1.2.3-rc.1+b","abi":"1.0","requires":["log/1"],"max_concurrency":8,
 "isolation":"process","idempotent":["create_account"],"levels":{"custom":"read"},"other":[1.5e3,null]}"#;
+const REQUESTS: &str = "POST http://h/connectors/a/b?x=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n{}\
+HEAD * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+const PIPELINED: &str = "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\nTrailer: a\r\n\r\n1;x=y\r\n{\r\n0\r\na: b\r\n\r\n\
+CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n";
+/// A request that hyper refuses right behind one that was answered.
+const GARBLED: &str = "GET / HTTP/1.1\r\n\r\n{}HEAD * HTTP/1.0\r\n\r\n";
+/// Settings, and a request whose headers are in the static table.
+const PREFACE: &str =
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x10\x01a\x01b\x04";
 const HEADERS: &str = "x-request-id: abc-1._\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n\
 x-lumos-timeout-ms: 1500\ncontent-type: application/json; charset=\"utf-8\"\naccept-encoding: br;q=0, *;q=0.5\n\
 x-lumos-observability-run: r1\n";
 const BODY: &str = r#"{"auth":{"token":"s\u00e9cret"},"settings":{"a":["b",{"password":"c"}]},"request":{"n":[1,-2.5,true,null]},
 "rate_limit":{"max_execution_time":15}}"#;
+/// Numbers that are short to write and long to write out.
+const NUMBERS: &str = r#"{"access_key":{"a":1e308,"b":-12345678,"c":1e15,"d":2.5e-300},"settings":{"pin":18446744073709551616}}"#;
 const CONFIGURATION: &str = "agent.name = \"a\"\n[dispatch]\nlisten = \"127.0.0.1:0\"\ntimeout = \"1h 30m\"\n\
 max_body_bytes = \"1MiB\"\n[dispatch.tls]\nclient_names = { \"x\" = [\"*:read\"] }\n[connectors]\nrequire_signed = true\n\
 trusted_keys = [\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]\n[connectors.settings.mockapp]\n\
@@ -170,6 +200,48 @@ fn request_path(bytes: &[u8]) {
     }
 }
 
+/// A whole connection, up to the checks of a request's head. Every refusal has a body that says why.
+fn connection(bytes: &[u8]) {
+    let checked = async |request: Request| match strict::check(&request) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => problem.into_response(),
+    };
+    let protocol = if bytes.starts_with(b"PRI * HTTP/2.0") {
+        Protocol::Http2
+    } else {
+        Protocol::Http1
+    };
+    let talk = async {
+        let (mut ours, theirs) = tokio::io::duplex(1 << 20);
+        let served = serve(
+            theirs,
+            protocol,
+            Router::new().fallback(checked),
+            Peer::default(),
+            CancellationToken::new(),
+        );
+        let asked = async {
+            let _ = ours.write_all(bytes).await;
+            let _ = ours.shutdown().await;
+            let mut answer = Vec::new();
+            let _ = ours.read_to_end(&mut answer).await;
+            answer
+        };
+        tokio::join!(served, asked).1
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let answer = runtime
+        .expect("a runtime of one thread can be made")
+        .block_on(talk);
+    let answer = String::from_utf8_lossy(&answer);
+    for refusal in answer.split("HTTP/1.1 4").skip(1) {
+        let head = refusal.split("\r\n\r\n").next().unwrap_or_default();
+        assert!(!head.contains("content-length: 0"), "{answer}");
+    }
+}
+
 /// Lines of `name: value`. What is echoed and logged is safe to be.
 fn request_headers(bytes: &[u8]) {
     let mut map = HeaderMap::new();
@@ -206,7 +278,8 @@ fn body(bytes: &[u8]) {
     assert!(value.is_ok(), "accepted what is no JSON");
     assert!(peeked.secrets.iter().all(|secret| {
         let secret = secret.expose_secret();
-        !secret.is_empty() && secret.len() <= bytes.len()
+        // A number may be written shorter than its digits.
+        !secret.is_empty() && secret.len() <= bytes.len().max(24)
     }));
 }
 

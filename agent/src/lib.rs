@@ -8,6 +8,7 @@ pub mod config;
 pub mod connectors;
 pub mod control;
 pub mod domain;
+mod envelope;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hosting;

@@ -11,6 +11,7 @@
 
 mod bench;
 mod c;
+mod fuzz;
 mod lint;
 mod need;
 mod run;
@@ -67,13 +68,7 @@ enum Task {
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
     Lint,
     /// Feed what takes bytes from outside with inputs guided by coverage (libFuzzer)
-    Fuzz {
-        /// One target; without it each in turn
-        target: Option<String>,
-        /// How long for each
-        #[arg(long, default_value_t = 60)]
-        seconds: u32,
-    },
+    Fuzz(fuzz::Arguments),
     /// Run the hosting tests with the agent and the C connectors built with the address sanitizer
     Asan,
     /// Build the example connector in C, and run its own checks
@@ -99,7 +94,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
         Task::Lint => lint::all(&workspace),
-        Task::Fuzz { target, seconds } => sanitize::fuzz(&workspace, target.as_deref(), *seconds),
+        Task::Fuzz(arguments) => fuzz::all(&workspace, arguments),
         Task::Asan => sanitize::address(&workspace),
         Task::BuildC => c::all(&workspace),
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! request ── Authorization: Bearer ──▶ TokenStore ──▶ Principal{name, scopes}
 //!    ├─ else: client certificate ──▶ client_names ──▶ Principal{name, scopes}
-//!    └─ peer's address ──▶ Throttle: delays the answer to a failure, never a valid credential
+//!    └─ peer's address ──▶ Throttle: delays the answer to a failure, never a valid credential; the listener counts
+//!                          handshakes that fail for their certificate there too
 //! ```
 //!
 //! A [`Principal`] is made for every request anew, so that a revoked token or a narrowed scope counts from the next request

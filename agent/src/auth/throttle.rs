@@ -33,6 +33,13 @@ impl Throttle {
         }
     }
 
+    /// How often `address` has failed of late.
+    #[cfg(test)]
+    pub(crate) fn count(&self, address: IpAddr) -> u32 {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&network(address)).map_or(0, |failures| failures.count)
+    }
+
     fn delay(&self, address: IpAddr) -> Duration {
         let now = Instant::now();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -156,6 +156,12 @@ pub(super) struct RemoteArgs {
     /// The only certificate authority to trust, in PEM [default: the system's]
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(super) ca: Option<PathBuf>,
+    /// A client certificate to show, in PEM; the agent may take it in place of a token
+    #[arg(long, value_name = "FILE", requires_all = ["url", "client_key"])]
+    pub(super) client_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(super) client_key: Option<PathBuf>,
 }
 
 /// `status`.
@@ -248,7 +254,7 @@ pub(super) struct CertArgs {
 /// `cert …`.
 #[derive(Debug, Subcommand)]
 pub(super) enum CertCommand {
-    /// Show the server certificate and its authority
+    /// Show the server certificate, its authority, and who vouches for client certificates
     Show(OutputArgs),
     /// Issue a new server certificate; a running agent takes it up by itself
     Renew(OutputArgs),

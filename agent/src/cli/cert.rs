@@ -12,13 +12,17 @@ use super::exit::{Exit, Failure};
 use super::files::{self, Access};
 use super::output::{self, OutputArgs};
 use crate::config::Config;
-use crate::tls::describe::{Description, describe};
+use crate::tls::describe::{Description, ListDescription, describe, describe_all, describe_lists};
 use crate::tls::issue::{self, Issued};
 
 #[derive(Serialize)]
 struct Shown {
     server: Description,
     authority: Option<Description>,
+    /// Whose client certificates count (`dispatch.tls.client_ca`).
+    client_authorities: Vec<Description>,
+    /// Which of them do not (`dispatch.tls.client_crl`).
+    revocation_lists: Vec<ListDescription>,
 }
 
 pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
@@ -35,33 +39,58 @@ pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
 }
 
 fn show(config: &Config, output: OutputArgs) -> Result<(), Failure> {
-    let server = read(&config.dispatch.tls.certificate)?;
+    let tls = &config.dispatch.tls;
+    let server = read(&tls.certificate)?;
     let authority = authority_files(config).0;
+    let client_ca = tls
+        .client_ca
+        .as_deref()
+        .map(|path| described(path, describe_all, "client_ca"));
+    let client_crl = tls
+        .client_crl
+        .as_deref()
+        .map(|path| described(path, describe_lists, "client_crl"));
     let shown = Shown {
         server,
         authority: authority.exists().then(|| read(&authority)).transpose()?,
+        client_authorities: client_ca.transpose()?.unwrap_or_default(),
+        revocation_lists: client_crl.transpose()?.unwrap_or_default(),
     };
     output.print(&shown, table)
 }
 
 fn read(path: &Path) -> Result<Description, Failure> {
+    described(path, describe, "certificate")
+}
+
+/// What `describe` finds in the file that `dispatch.tls.KEY` names.
+fn described<T>(
+    path: &Path,
+    describe: impl FnOnce(&[u8]) -> Result<T, String>,
+    key: &str,
+) -> Result<T, Failure> {
     let pem = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
     describe(&pem).map_err(|reason| {
         Failure::new(
             Exit::Failed,
             format!("{} can't be shown: {reason}", path.display()),
-            "name a PEM file with dispatch.tls.certificate",
+            format!("name a PEM file with dispatch.tls.{key}"),
         )
     })
 }
 
 fn table(shown: &Shown) -> String {
     let mut text = String::new();
-    let both = [
+    let own = [
         ("server certificate", Some(&shown.server)),
         ("authority", shown.authority.as_ref()),
     ];
-    for (title, one) in both.into_iter().filter_map(|(title, one)| Some((title, one?))) {
+    let own = own.into_iter().filter_map(|(title, one)| Some((title, one?)));
+    let clients = shown
+        .client_authorities
+        .iter()
+        .map(|one| ("client authority", one));
+    for (title, one) in own.chain(clients) {
         let _ = write!(
             text,
             "{title}\n  subject      {}\n  issuer       {}\n",
@@ -81,6 +110,18 @@ fn table(shown: &Shown) -> String {
             output::moment(&one.not_before.to_string()),
             output::moment(&one.not_after.to_string()),
             one.fingerprint_sha256
+        );
+    }
+    for list in &shown.revocation_lists {
+        let due = list
+            .next_update
+            .map_or_else(|| "never".to_owned(), |at| output::moment(&at.to_string()));
+        let _ = write!(
+            text,
+            "revocation list\n  issuer       {}\n  revoked      {}\n  made         {}\n  next due     {due}\n",
+            output::printable(&list.issuer),
+            list.revoked,
+            output::moment(&list.issued_at.to_string())
         );
     }
     text

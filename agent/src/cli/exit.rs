@@ -115,6 +115,10 @@ impl From<ClientError> for Failure {
                 "see whether its process is stopped or overloaded; restart it if need be",
             ),
             ClientError::Broken { .. } => (Exit::Unreachable, "look into the agent's log, and try again"),
+            ClientError::Certificate { .. } => (
+                Exit::Usage,
+                "give the two files that `lumos-agent cert client` wrote",
+            ),
             ClientError::Authority { .. } => (Exit::Usage, "give the ca.pem that `lumos-agent init` printed"),
         };
         Failure::new(exit, error.to_string(), help)

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::args::{Context, RemoteArgs};
 use super::exit::{Exit, Failure};
-use crate::control::client::{Client, Reply};
+use crate::control::client::{Client, ClientFiles, Reply};
 
 const TOKEN_VARIABLE: &str = "LUMOS_AGENT_TOKEN";
 
@@ -28,8 +28,15 @@ pub(super) fn client(context: &Context, args: &RemoteArgs) -> Result<Client, Fai
             "give https://HOST:8443/connectors",
         ));
     }
-    let token = token(args.token.as_deref())?;
-    Ok(Client::remote(url, token, args.ca.as_deref())?)
+    let certificate = match (&args.client_cert, &args.client_key) {
+        (Some(certificate), Some(private_key)) => Some(ClientFiles {
+            certificate,
+            private_key,
+        }),
+        _ => None,
+    };
+    let token = token(args.token.as_deref(), certificate.is_some())?;
+    Ok(Client::remote(url, token, certificate, args.ca.as_deref())?)
 }
 
 /// The agent on this machine. It can be asked even while its configuration is broken, since it runs with the last good one.
@@ -48,16 +55,22 @@ fn local(context: &Context) -> Result<Client, Failure> {
     }
 }
 
-/// The token, from wherever it does not stand on a command line.
-fn token(given: Option<&str>) -> Result<SecretString, Failure> {
+/// The token, from wherever it does not stand on a command line. There may be `none` beside a certificate.
+fn token(given: Option<&str>, none: bool) -> Result<Option<SecretString>, Failure> {
     let text = match given {
-        None => std::env::var(TOKEN_VARIABLE).map_err(|_| {
-            Failure::new(
-                Exit::Usage,
-                "--url needs a token",
-                format!("give --token @FILE, or --token - for standard input, or set {TOKEN_VARIABLE}"),
-            )
-        })?,
+        None => match std::env::var(TOKEN_VARIABLE) {
+            Ok(text) => text,
+            Err(_) if none => return Ok(None),
+            Err(_) => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "--url needs a token or a client certificate",
+                    format!(
+                        "give --token @FILE, or --token - for standard input, or set {TOKEN_VARIABLE}; or --client-cert and --client-key"
+                    ),
+                ));
+            }
+        },
         Some("-") => {
             let mut text = String::new();
             let read = std::io::stdin().read_to_string(&mut text);
@@ -86,7 +99,7 @@ fn token(given: Option<&str>) -> Result<SecretString, Failure> {
             "make one: lumos-agent token create --name NAME",
         ));
     }
-    Ok(SecretString::from(token))
+    Ok(Some(SecretString::from(token)))
 }
 
 /// The answer as `T`, where the agent answered well.

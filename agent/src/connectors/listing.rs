@@ -33,7 +33,7 @@ pub enum State {
     Shadowed,
 }
 
-/// One row of `GET /connectors`. The first ten members are pinned; more may follow.
+/// One row of `connector list`, and of `GET /connectors` for administrators.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Listing {
     /// The connector's name, or the file's stem where the file never said one.
@@ -74,6 +74,40 @@ pub struct Listing {
     /// Whether its settings name this content.
     #[serde(default)]
     pub pinned: bool,
+}
+
+/// One row of `GET /connectors` as every caller may see it. What a [`Listing`] has besides says how this machine runs the
+/// connector.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the members of the same names of `Listing`")]
+pub struct Row<'a> {
+    pub app_id: &'a str,
+    pub version: Option<&'a str>,
+    pub kind: &'a str,
+    pub state: State,
+    pub generation: Option<Generation>,
+    pub sha256: Option<Sha256>,
+    pub since: Timestamp,
+    pub last_error: Option<&'a str>,
+    pub in_flight: u32,
+    pub capabilities: &'a [String],
+}
+
+impl<'a> From<&'a Listing> for Row<'a> {
+    fn from(listing: &'a Listing) -> Self {
+        Row {
+            app_id: &listing.app_id,
+            version: listing.version.as_deref(),
+            kind: &listing.kind,
+            state: listing.state,
+            generation: listing.generation,
+            sha256: listing.sha256,
+            since: listing.since,
+            last_error: listing.last_error.as_deref(),
+            in_flight: listing.in_flight,
+            capabilities: &listing.capabilities,
+        }
+    }
 }
 
 /// One step in the life of a generation.

@@ -48,7 +48,7 @@ mod tests;
 
 pub(crate) use settings::{pinned, pinned_by_anyone};
 
-pub use listing::{Detail, Listing, State, Transition};
+pub use listing::{Detail, Listing, Row, State, Transition};
 
 use driver::Surroundings;
 use history::History;

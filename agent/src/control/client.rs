@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use super::cookie::Cookie;
 
@@ -31,8 +32,17 @@ enum Transport {
     Remote {
         http: reqwest::Client,
         base: Url,
-        token: SecretString,
+        token: Option<SecretString>,
     },
+}
+
+/// A client certificate with its chain, and its private key, in PEM.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientFiles<'a> {
+    /// Where the certificate is.
+    pub certificate: &'a Path,
+    /// Where the key is.
+    pub private_key: &'a Path,
 }
 
 /// What the agent answered.
@@ -72,6 +82,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// The `--client-cert` and `--client-key` files are not usable.
+    #[error("{} is not usable as a client certificate: {reason}", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The `--ca` file is not usable.
     #[error("{} is not a usable CA certificate: {reason}", path.display())]
     Authority {
@@ -92,27 +110,25 @@ impl Client {
         })
     }
 
-    /// The agent at `base` (`https://HOST:8443/connectors`; the path may be left out), which accepts `token`. With `ca`,
-    /// only that authority is trusted, otherwise those of the system.
+    /// The agent at `base` (`https://HOST:8443/connectors`; the path may be left out), which accepts `token`, the
+    /// `certificate`, or both. With `ca`, only that authority is trusted, otherwise those of the system.
     ///
     /// # Errors
-    /// If `ca` can't be read or holds no certificate.
-    pub fn remote(base: &Url, token: SecretString, ca: Option<&Path>) -> Result<Self, ClientError> {
+    /// If a file can't be read or does not hold what it should.
+    pub fn remote(
+        base: &Url,
+        token: Option<SecretString>,
+        certificate: Option<ClientFiles<'_>>,
+        ca: Option<&Path>,
+    ) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .user_agent(concat!("lumos-agent/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = ca {
-            let wrong = |reason: String| ClientError::Authority {
-                path: path.to_owned(),
-                reason,
-            };
-            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-            let authorities =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-            if authorities.is_empty() {
-                return Err(wrong("it holds no certificate".into()));
-            }
-            builder = builder.tls_certs_only(authorities);
+            builder = builder.tls_certs_only(authorities(path)?);
+        }
+        if let Some(files) = certificate {
+            builder = builder.identity(identity(files)?);
         }
         if is_loopback(base) {
             // What stays on this machine is no proxy's business.
@@ -165,7 +181,7 @@ impl Client {
             }
             Transport::Remote { http, base, token } => {
                 let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
-                remote(http, method, &url, body, token).await
+                remote(http, method, &url, body, token.as_ref()).await
             }
         }
     }
@@ -232,13 +248,16 @@ async fn remote(
     method: Method,
     url: &str,
     body: Bytes,
-    token: &SecretString,
+    token: Option<&SecretString>,
 ) -> Result<Reply, ClientError> {
     let shown = url.to_owned();
-    let request = http.request(method, url).bearer_auth(token.expose_secret());
-    let request = request
+    let mut request = http
+        .request(method, url)
         .header(header::CONTENT_TYPE, "application/json")
         .body(body);
+    if let Some(token) = token {
+        request = request.bearer_auth(token.expose_secret());
+    }
     let response = request.send().await.map_err(|error| ClientError::Unreachable {
         address: shown.clone(),
         reason: chain(&error.without_url()),
@@ -249,6 +268,36 @@ async fn remote(
         reason: chain(&error.without_url()),
     })?;
     Ok(Reply { status, body })
+}
+
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let wrong = |reason: String| ClientError::Authority {
+        path: path.to_owned(),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let authorities =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+    if authorities.is_empty() {
+        return Err(wrong("it holds no certificate".into()));
+    }
+    Ok(authorities)
+}
+
+fn identity(files: ClientFiles<'_>) -> Result<reqwest::Identity, ClientError> {
+    let wrong = |path: &Path, reason: String| ClientError::Certificate {
+        path: path.to_owned(),
+        reason,
+    };
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map(Zeroizing::new)
+            .map_err(|error| wrong(path, error.to_string()))
+    };
+    let mut pem = read(files.private_key)?;
+    pem.push(b'\n');
+    pem.extend_from_slice(&read(files.certificate)?);
+    reqwest::Identity::from_pem(&pem).map_err(|error| wrong(files.certificate, chain(&error)))
 }
 
 fn is_loopback(url: &Url) -> bool {

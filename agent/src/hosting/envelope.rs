@@ -3,41 +3,11 @@
 #![forbid(unsafe_code)]
 
 use lumos_connector_abi::Status;
-use serde::Serialize;
+
+use crate::envelope::{Error, Metadata, to_json};
 
 /// Longest message in characters; the rest is cut.
 const MAX_MESSAGE: usize = 4096;
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    is_error: bool,
-    error: Error<'a>,
-    raw_data: Option<()>,
-    page: Option<()>,
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    message: &'a str,
-    status_code: Option<u16>,
-    app_error_code: Option<&'a str>,
-    error_code: &'a str,
-    app_id: &'a str,
-    raised_by: Option<&'a str>,
-    raised_in: Option<&'a str>,
-    error_metadata: Metadata<'a>,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    fault: &'a str,
-    category: &'a str,
-    hint: Option<&'a str>,
-    retryable: bool,
-    throttled: bool,
-    refreshable: bool,
-    retry_after_seconds: Option<u64>,
-}
 
 /// How one status is told.
 struct Kind {
@@ -93,30 +63,16 @@ pub(super) fn envelope(app_id: &str, status: Status, message: &[u8], write: bool
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text.into_owned(),
     };
-    let envelope = Envelope {
-        is_error: true,
-        error: Error {
-            message: if text.is_empty() { kind.message } else { &text },
-            status_code: None,
-            app_error_code: None,
-            error_code: kind.error_code,
-            app_id,
-            raised_by: None,
-            raised_in: None,
-            error_metadata: Metadata {
-                fault: kind.fault,
-                category: kind.category,
-                hint: None,
-                retryable: kind.retryable && (kind.refused || !write),
-                throttled: false,
-                refreshable: false,
-                retry_after_seconds: None,
-            },
-        },
-        raw_data: None,
-        page: None,
-    };
-    serde_json::to_vec(&envelope).expect("an envelope of strings serializes")
+    let mut metadata = Metadata::new(kind.fault, kind.category);
+    metadata.retryable = kind.retryable && (kind.refused || !write);
+    to_json(&Error {
+        message: if text.is_empty() { kind.message } else { &text },
+        error_code: kind.error_code,
+        app_id: Some(app_id),
+        raised_by: None,
+        raised_in: None,
+        metadata: &metadata,
+    })
 }
 
 #[cfg(test)]

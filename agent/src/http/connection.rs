@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::refusal;
 use crate::auth::Peer;
 
 /// For a TLS handshake, for the headers of a request, and for the first request of a connection.
@@ -44,6 +45,10 @@ const MAX_STREAMS: u32 = 64;
 /// Body bytes that a peer may send before anybody reads them: small, for they are not in the budget of request bytes.
 const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 256 << 10;
+/// Streams that a peer may open and reset before anybody looks at them (rapid reset, CVE-2023-44487), and streams that may
+/// be reset for errors of the peer. Beyond either the connection ends.
+const MAX_RESETS_UNSEEN: usize = 20;
+const MAX_ERRORS: usize = 64;
 
 /// What a connection speaks, as TLS settled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,7 @@ where
     let io = TokioIo::new(Watched {
         io,
         activity: activity.clone(),
+        refusal: None,
     });
     let requests = activity.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -117,7 +123,10 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        // This also bounds the CONTINUATION frames of one request (CVE-2024-27316).
         .max_header_list_size(MAX_HEADER_BYTES as u32)
+        .max_pending_accept_reset_streams(MAX_RESETS_UNSEEN)
+        .max_local_error_reset_streams(MAX_ERRORS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(STALL)
@@ -232,10 +241,12 @@ impl HttpBody for Sending {
     }
 }
 
-/// Notes when bytes move.
+/// Notes when bytes move, and puts the agent's words in the place of hyper's own refusals.
 struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
+    /// What is left to write of an envelope.
+    refusal: Option<Bytes>,
 }
 
 impl<IO> Watched<IO> {
@@ -244,6 +255,25 @@ impl<IO> Watched<IO> {
             self.activity.touch();
         }
         moved
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Watched<IO> {
+    /// Writes the envelope in the place of `answer`, which hyper made.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, answer: &[u8]) -> Poll<io::Result<usize>> {
+        let refusal = match &mut self.refusal {
+            Some(refusal) => refusal,
+            none => none.insert(refusal::instead_of(answer).into()),
+        };
+        while !refusal.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, refusal) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => refusal.advance(n),
+                other => return other,
+            }
+        }
+        self.refusal = None;
+        Poll::Ready(Ok(answer.len()))
     }
 }
 
@@ -260,7 +290,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.io).poll_write(cx, buf);
+        let moved = match refusal::begins_at(buf) {
+            None => Pin::new(&mut self.io).poll_write(cx, buf),
+            Some(0) => self.poll_refuse(cx, buf),
+            Some(at) => Pin::new(&mut self.io).poll_write(cx, &buf[..at]),
+        };
         self.noted(moved)
     }
 
@@ -277,7 +311,16 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let last = bufs.iter().rposition(|buf| !buf.is_empty()).unwrap_or(0);
+        let refused = bufs
+            .get(last)
+            .is_some_and(|buf| refusal::begins_at(buf).is_some());
+        let moved = match bufs[..last].iter().any(|buf| !buf.is_empty()) {
+            // What comes before it is written first.
+            true if refused => Pin::new(&mut self.io).poll_write_vectored(cx, &bufs[..last]),
+            false if refused => return self.poll_write(cx, &bufs[last]),
+            _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+        };
         self.noted(moved)
     }
 

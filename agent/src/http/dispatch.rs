@@ -24,7 +24,7 @@ use super::peek::SecretKeys;
 use super::{gzip, headers, invoke, openapi};
 use crate::auth::{Authenticator, Principal, Throttle};
 use crate::config::Config;
-use crate::connectors::Listing;
+use crate::connectors::{Listing, Row};
 use crate::telemetry::metrics::Metrics;
 
 /// What the dispatch listener's requests share.
@@ -86,6 +86,11 @@ impl Dispatch {
             callers: Callers::default(),
             keys: ArcSwapOption::empty(),
         }
+    }
+
+    /// Failures of callers, for the listener that sees some of them first.
+    pub(crate) fn throttle(&self) -> Throttle {
+        self.throttle.clone()
     }
 
     /// The configuration in force.
@@ -150,13 +155,19 @@ pub(crate) fn router(dispatch: Arc<Dispatch>) -> Router {
         .with_state(dispatch)
 }
 
-/// `GET /connectors`: what the token covers.
+/// `GET /connectors`: what the token covers. How this machine runs a connector is for administrators.
 async fn list(
     State(dispatch): State<Arc<Dispatch>>,
     Extension(exchange): Extension<Exchange>,
     headers: HeaderMap,
 ) -> Response {
-    json(&covered(&dispatch, exchange.caller()), &headers).await
+    let caller = exchange.caller();
+    let listings = covered(&dispatch, caller);
+    if caller.scopes.is_admin() {
+        return json(&listings, &headers).await;
+    }
+    let rows: Vec<Row<'_>> = listings.iter().map(Row::from).collect();
+    json(&rows, &headers).await
 }
 
 /// Listings that `caller` may see. A file that never said its app_id is for administrators.

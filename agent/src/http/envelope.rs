@@ -1,8 +1,7 @@
 //! The error envelope: whatever the agent itself refuses or fails, the caller reads it with the parser that it needs for
 //! connectors' errors anyway.
 //!
-//! Members and their order are those of `ErrorResponse` in the Lumos Connector API; `raised_by` is always `lumos-agent`,
-//! which no connector sets. DESIGN §5 pins the table of HTTP status and `error_code`.
+//! `raised_by` is always `lumos-agent`, which no connector sets. DESIGN §5 pins the table of HTTP status and `error_code`.
 
 use std::time::Duration;
 
@@ -10,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
 
 use crate::auth::Denied;
 use crate::call::CallError;
 use crate::domain::AppId;
+use crate::envelope::{self, Metadata};
 
 /// Said wherever a write may or may not have happened.
 const OUTCOME_UNKNOWN: &str = "outcome unknown: the connector had the call and may have carried it out; look at the app before repeating it";
@@ -37,37 +36,6 @@ enum Header {
     Allow(&'static str),
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct Metadata {
-    fault: &'static str,
-    category: &'static str,
-    hint: Option<&'static str>,
-    retryable: bool,
-    throttled: bool,
-    refreshable: bool,
-    retry_after_seconds: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    is_error: bool,
-    error: Error<'a>,
-    raw_data: Option<()>,
-    page: Option<()>,
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    message: &'a str,
-    status_code: Option<u16>,
-    app_error_code: Option<&'a str>,
-    error_code: &'a str,
-    app_id: Option<&'a str>,
-    raised_by: &'a str,
-    raised_in: &'a str,
-    error_metadata: &'a Metadata,
-}
-
 /// Left in the response's extensions, for the request log and the metrics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorCode(pub(crate) &'static str);
@@ -84,15 +52,7 @@ impl Problem {
             code,
             message: message.into(),
             app_id: None,
-            metadata: Box::new(Metadata {
-                fault,
-                category,
-                hint: None,
-                retryable: false,
-                throttled: false,
-                refreshable: false,
-                retry_after_seconds: None,
-            }),
+            metadata: Box::new(Metadata::new(fault, category)),
             header: None,
         }
     }
@@ -157,7 +117,7 @@ impl Problem {
         problem
     }
 
-    /// The request itself is wrong; `status` is 400, 413 or 415.
+    /// The request itself is wrong; `status` is 400, 413, 414, 415 or 431.
     pub(crate) fn bad_request(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "bad_request", ("caller", "client"), message)
     }
@@ -277,24 +237,15 @@ impl Problem {
 
     /// The envelope as JSON.
     pub(crate) fn to_json(&self) -> Bytes {
-        let envelope = Envelope {
-            is_error: true,
-            error: Error {
-                message: &self.message,
-                status_code: None,
-                app_error_code: None,
-                error_code: self.code,
-                app_id: self.app_id.as_ref().map(AppId::as_str),
-                raised_by: "lumos-agent",
-                raised_in: "dispatch",
-                error_metadata: &self.metadata,
-            },
-            raw_data: None,
-            page: None,
+        let error = envelope::Error {
+            message: &self.message,
+            error_code: self.code,
+            app_id: self.app_id.as_ref().map(AppId::as_str),
+            raised_by: Some("lumos-agent"),
+            raised_in: Some("dispatch"),
+            metadata: &self.metadata,
         };
-        serde_json::to_vec(&envelope)
-            .expect("an envelope of texts and numbers is always JSON")
-            .into()
+        envelope::to_json(&error).into()
     }
 }
 

@@ -11,15 +11,17 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tokio::time::Instant;
+use tracing::field;
 
-use super::connection::MAX_HEADER_BYTES;
 use super::dispatch::Dispatch;
 use super::envelope::{ErrorCode, Problem};
-use super::{body, headers};
+use super::{body, headers, strict};
 use crate::auth::{Peer, Principal};
 use crate::domain::{AppId, CapabilityName};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+/// Where nothing was called.
+pub(super) const NO_TIMING: &str = "queue;dur=0.000, connector;dur=0.000";
 
 /// What a handler is told of its request, and tells of it. Cheap to clone.
 #[derive(Clone)]
@@ -90,25 +92,25 @@ impl Exchange {
 impl Drop for Inner {
     /// One line a request, also where the caller went away before the answer. No header, no body.
     fn drop(&mut self) {
-        let spent = self.spent.get().copied().unwrap_or_default();
         let (status, error_code) = match self.answered.get() {
             Some((status, code)) => (status.as_u16(), *code),
             None => (499, "caller_gone"),
         };
-        let target = self.target.get();
+        let (target, spent) = (self.target.get(), self.spent.get());
+        // A field that is `None` is not written, and costs nothing.
         tracing::info!(
             request_id = %self.request_id,
-            caller = self.caller.get().map_or("-", |caller| &caller.name),
-            app_id = target.map_or("-", |(app_id, _)| app_id.as_str()),
-            capability = target.map_or("-", |(_, capability)| capability.as_str()),
+            caller = self.caller.get().map(|caller| &*caller.name),
+            app_id = target.map(|(app_id, _)| app_id.as_str()),
+            capability = target.map(|(_, capability)| capability.as_str()),
             status,
-            error_code,
-            queue_ms = millis(spent.queue),
-            connector_ms = millis(spent.connector),
+            error_code = (!error_code.is_empty()).then_some(error_code),
+            queue_ms = spent.map(|spent| millis(spent.queue)),
+            connector_ms = spent.map(|spent| millis(spent.connector)),
             total_ms = millis(self.arrived.elapsed()),
-            request_bytes = spent.request_bytes,
-            answer_bytes = spent.answer_bytes,
-            observability = %Pairs(&self.observability),
+            request_bytes = spent.map(|spent| spent.request_bytes),
+            answer_bytes = spent.map(|spent| spent.answer_bytes),
+            observability = (!self.observability.is_empty()).then(|| field::display(Pairs(&self.observability))),
             "request"
         );
     }
@@ -141,6 +143,8 @@ pub(super) async fn frame(
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     // Reading the body would make hyper say "100 Continue"; a caller that waits for it sends nothing after a refusal.
     let waits = request.headers().contains_key(EXPECT);
+    let head = strict::check(&request);
+    let last = head.is_err() || strict::last_of_connection(&request);
     let exchange = Exchange(Arc::new(Inner {
         request_id: headers::request_id(request.headers()),
         arrived: Instant::now(),
@@ -152,7 +156,8 @@ pub(super) async fn frame(
         answered: OnceLock::new(),
     }));
     request.extensions_mut().insert(exchange.clone());
-    let mut response = match admit(&dispatch, &exchange, request.headers(), &peer).await {
+    let admitted = admit(&dispatch, &exchange, head, request.headers(), &peer);
+    let mut response = match admitted.await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -167,8 +172,8 @@ pub(super) async fn frame(
         dispatch.metrics.request_refused(code);
     }
     finish(&exchange, &mut response, code);
-    let closing =
-        !drained || dispatch.draining.is_cancelled() || response.status() == StatusCode::REQUEST_TIMEOUT;
+    let late = response.status() == StatusCode::REQUEST_TIMEOUT;
+    let closing = last || late || !drained || dispatch.draining.is_cancelled();
     if closing && version < Version::HTTP_2 {
         response
             .headers_mut()
@@ -180,16 +185,11 @@ pub(super) async fn frame(
 async fn admit(
     dispatch: &Dispatch,
     exchange: &Exchange,
+    head: Result<(), Problem>,
     headers: &HeaderMap,
     peer: &Peer,
 ) -> Result<(), Problem> {
-    // hyper bounds what it buffers, and so refuses only what comes in more than one part.
-    if headers::len(headers) > MAX_HEADER_BYTES {
-        return Err(Problem::bad_request(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("the headers have more than {MAX_HEADER_BYTES} bytes"),
-        ));
-    }
+    head?;
     if dispatch.draining.is_cancelled() {
         return Err(Problem::draining());
     }

@@ -43,8 +43,8 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Arc<str> {
     safe(headers, &X_REQUEST_ID).map_or_else(new_request_id, Arc::from)
 }
 
-/// Unique, not secret: a random part for each run of the agent, and a number.
-fn new_request_id() -> Arc<str> {
+/// Of 32 hexadecimal digits. Unique, not secret: a random part for each run of the agent, and a number.
+pub(super) fn new_request_id() -> Arc<str> {
     static RUN: LazyLock<String> = LazyLock::new(|| {
         let mut bytes = [0; 8];
         // Without randomness an id is still an id.

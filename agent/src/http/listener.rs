@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, HEADER_TIME, Protocol};
-use crate::auth::Peer;
+use crate::auth::{Peer, Throttle};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
 
@@ -30,6 +30,8 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     pub(crate) max_connections: u32,
     pub(crate) metrics: Metrics,
+    /// Failures of callers; shared with whoever checks tokens.
+    pub(crate) throttle: Throttle,
 }
 
 impl Listener {
@@ -56,10 +58,10 @@ impl Listener {
                     };
                     let open = Open::new(&self.metrics);
                     let (tls, router, close) = (self.tls.clone(), self.router.clone(), close.clone());
-                    let told = told.clone();
+                    let (throttle, told) = (self.throttle.clone(), told.clone());
                     connections.spawn(async move {
                         let _kept = (place, open);
-                        one(stream, tls, router, peer, close, &told).await;
+                        one(stream, tls, router, peer, close, &throttle, &told).await;
                     });
                 }
                 Err(error) => {
@@ -85,6 +87,7 @@ async fn one(
     router: Router,
     mut peer: Peer,
     close: CancellationToken,
+    throttle: &Throttle,
     told: &Ration,
 ) {
     // Without it, small answers wait for acknowledgements (Nagle).
@@ -95,11 +98,11 @@ async fn one(
     let handshake = tls.handshake();
     let acceptor = TlsAcceptor::from(handshake.server_config());
     let shaken = match close
-        .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream)))
+        .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream).into_fallible()))
         .await
     {
         Some(Ok(shaken)) => shaken,
-        Some(Err(_)) => Err(io::ErrorKind::TimedOut.into()),
+        Some(Err(_)) => return tracing::debug!(peer = ?peer.address, "a TLS handshake took too long"),
         None => return,
     };
     match shaken {
@@ -109,10 +112,15 @@ async fn one(
             let protocol = if h2 { Protocol::Http2 } else { Protocol::Http1 };
             connection::serve(stream, protocol, router, peer, close).await;
         }
-        Err(error) if about_certificate(&error) && told.one_more() => {
-            tracing::warn!(peer = ?peer.address, %error, "a TLS handshake failed: the client certificate is not accepted");
+        Err((error, stream)) if about_certificate(&error) => {
+            if told.one_more() {
+                tracing::warn!(peer = ?peer.address, %error, "a TLS handshake failed: the client certificate is not accepted");
+            }
+            // rustls has sent its alert already; what is left to hold back is the end of the connection, and its place.
+            close.run_until_cancelled(throttle.failed(peer.address)).await;
+            drop(stream);
         }
-        Err(error) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),
+        Err((error, _)) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),
     }
 }
 

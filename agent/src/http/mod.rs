@@ -24,6 +24,8 @@ mod invoke;
 pub(crate) mod listener;
 mod openapi;
 pub(crate) mod peek;
+mod refusal;
+pub(crate) mod strict;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -197,6 +197,7 @@ fn agent_paths() -> Map<String, Value> {
 fn connector_schema() -> Value {
     json!({
         "type": "object",
+        "description": "A credential with the scope `admin` is told more, on how this machine runs the connector.",
         "required": ["app_id", "version", "kind", "state", "generation", "sha256", "since", "last_error", "in_flight", "capabilities"],
         "properties": {
             "app_id": { "type": "string" },
@@ -256,7 +257,7 @@ fn error_schema() -> Value {
 /// DESIGN §5's table.
 fn error_responses() -> Value {
     const TABLE: [(&str, &str, Option<&str>); 12] = [
-        ("400", "bad_request: the body is not JSON, or not UTF-8", None),
+        ("400", "bad_request: the request or its body is malformed", None),
         (
             "401",
             "unauthorized: no credential, or one that is not valid",

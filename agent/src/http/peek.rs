@@ -3,7 +3,7 @@
 //! The body travels on as the bytes that came. No tree is built: a serde visitor walks the text, copies out the strings
 //! that must never reach a log, and drops the rest. Keys are compared without regard to case.
 //!
-//! Secret is every string
+//! Secret is every string, and every number of [`DIGITS`] digits or more,
 //! * under the request's `auth` and `credentials`, at any depth;
 //! * under a key that usually names a secret, anywhere;
 //! * under a key of the request's `settings` that the connector's schema marks `x-secret`.
@@ -60,6 +60,9 @@ const USUAL_KEYS: &[&str] = &[
     "x-api-key",
 ];
 
+/// Digits of the smallest number that counts as a secret.
+const DIGITS: usize = 4;
+
 /// Names that mark their values as secret. Made once for each configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct SecretKeys {
@@ -93,7 +96,7 @@ impl SecretKeys {
 pub(crate) struct Peeked {
     /// `rate_limit.max_execution_time`.
     pub(crate) max_execution_time: Option<Duration>,
-    /// Strings that must not reach a log. None is empty; none stands twice.
+    /// Strings that must not reach a log, and the digits of numbers. None is empty; none stands twice.
     pub(crate) secrets: Vec<SecretString>,
 }
 
@@ -193,6 +196,18 @@ impl Pass<'_> {
         }
     }
 
+    /// The digits of a secret number, without its sign. Exact for whole numbers of up to 19 digits (longer ones are left
+    /// out), and for others as far as the connector reads them as a double too.
+    fn digits(&mut self, place: Place, number: impl fmt::Display) {
+        if place != Place::Secret {
+            return;
+        }
+        let text = number.to_string();
+        if text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS {
+            self.secrets.insert(text);
+        }
+    }
+
     fn number(&mut self, place: Place, seconds: f64) {
         if place == Place::MaxExecutionTime && seconds > 0.0 {
             self.max_execution_time = Duration::try_from_secs_f64(seconds).ok();
@@ -230,16 +245,22 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.pass.digits(self.place, number.unsigned_abs());
         self.pass.number(self.place, number as f64);
         Ok(())
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.pass.digits(self.place, number);
         self.pass.number(self.place, number as f64);
         Ok(())
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        // Beyond, everybody writes it with an exponent, and each in his own way; written out it would take 300 digits.
+        if (1e-4..1e16).contains(&number.abs()) {
+            self.pass.digits(self.place, number.abs());
+        }
         self.pass.number(self.place, number);
         Ok(())
     }
@@ -344,6 +365,19 @@ mod tests {
         assert_eq!(
             secrets(&body),
             ["a1", "a2", "a3", "c1", "k1", "p1", "s1", "s2", "t1", "t2"]
+        );
+    }
+
+    #[test]
+    fn numbers_are_secrets_from_four_digits_on() {
+        let body = json!({
+            "auth": {"pin": 1234, "short": 123, "offset": -98765, "ratio": 12.5, "exact": 1234.5, "on": true,
+                     "large": 1e308, "small": 1e-308},
+            "request": {"user": {"pin": 4711, "id": 99999}, "passwd": [u64::MAX]},
+        });
+        assert_eq!(
+            secrets(&body),
+            ["1234", "1234.5", "18446744073709551615", "4711", "98765"]
         );
     }
 

@@ -3,8 +3,11 @@
 //! A connector's output is free text, so nothing can be redacted by key. What is known are the secret strings of the calls in
 //! flight: they are searched for as they are, and as base64 (both alphabets, at any offset in a longer text such as
 //! `user:secret`), percent-encoded, JSON-escaped and hexadecimal. A secret goes on being masked for [`LINGER`] after its
-//! last call. Secrets shorter than [`SHORTEST`] bytes are not searched for: they would mask ordinary text, and whoever saw
-//! the holes would know them.
+//! last call.
+//!
+//! Secrets shorter than [`SHORTEST`] bytes are not searched for, on purpose. They stand in ordinary words and numbers, so that
+//! masking them would make the log unreadable; and it would tell them: whoever sees `st***us` or `HTTP/1.1 ***` knows what
+//! is missing. So few characters are tried out faster than they are read in a log.
 //!
 //! Not found are secrets that a connector encrypts, compresses, reverses, or prints in pieces.
 #![forbid(unsafe_code)]

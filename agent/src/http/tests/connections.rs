@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::fake::{Stage, stage, tls};
+use crate::config::model::{ClientAuth, Tls};
 use crate::http::listener::Listener;
-use crate::tls::ServerTls;
+use crate::tls::issue::Issued;
+use crate::tls::{ServerTls, issue_client};
 
 struct Served {
     stage: Stage,
@@ -45,9 +47,16 @@ fn write_pair(dir: &Path) {
 }
 
 async fn served() -> Served {
+    served_with(|_| {}).await
+}
+
+/// With what `change` makes of the settings.
+async fn served_with(change: impl FnOnce(&mut Tls)) -> Served {
     let stage = stage();
     write_pair(stage.dir.path());
-    let tls = Arc::new(ServerTls::load(&tls(stage.dir.path())).unwrap());
+    let mut settings = tls(stage.dir.path());
+    change(&mut settings);
+    let tls = Arc::new(ServerTls::load(&settings).unwrap());
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let close = CancellationToken::new();
@@ -57,6 +66,7 @@ async fn served() -> Served {
         router: stage.router.clone(),
         max_connections: 8,
         metrics: stage.metrics.clone(),
+        throttle: stage.throttle.clone(),
     };
     let task = AbortOnDropHandle::new(tokio::spawn(listener.serve(close.clone())));
     Served {
@@ -70,22 +80,31 @@ async fn served() -> Served {
 
 impl Served {
     async fn connect(&self, alpn: &[u8]) -> TlsStream<TcpStream> {
+        self.shake(alpn, None).await.unwrap()
+    }
+
+    /// With a certificate of the caller's own, if there is one.
+    async fn shake(&self, alpn: &[u8], own: Option<&Issued>) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         let pem = std::fs::read(tls(self.stage.dir.path()).certificate).unwrap();
         roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut client = ClientConfig::builder_with_provider(provider)
+        let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut client = match own {
+            None => client.with_no_client_auth(),
+            Some(own) => {
+                let certificate = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+                let key = PrivateKeyDer::from_pem_slice(own.private_key.as_bytes()).unwrap();
+                client.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
         client.alpn_protocols = vec![alpn.to_vec()];
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(client))
-            .connect(name, tcp)
-            .await
-            .unwrap()
+        TlsConnector::from(Arc::new(client)).connect(name, tcp).await
     }
 
     fn head(&self, path: &str, token: &str, more: &str) -> String {
@@ -193,6 +212,37 @@ async fn a_caller_that_goes_away_drops_its_call() {
     served.stage.fake.begun(1).await;
     drop(stream);
     served.stage.fake.dropped.notified().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_for_its_certificate_counts_like_a_bad_token() {
+    let now = jiff::Timestamp::now();
+    let authority = || issue_client::authority(now).unwrap();
+    let (trusted, foreign) = (authority(), authority());
+    let served = served_with(|settings| {
+        let path = settings.certificate.with_file_name("client-ca.pem");
+        std::fs::write(&path, &trusted.certificate).unwrap();
+        settings.client_ca = Some(path);
+        settings.client_auth = ClientAuth::Required;
+    })
+    .await;
+    let until = now + jiff::SignedDuration::from_hours(1);
+    let of = |authority| issue_client::client(authority, "caller", &[1], now, until).unwrap();
+    let failures = || served.stage.throttle.count(served.address.ip());
+
+    served.shake(b"http/1.1", Some(&of(&trusted))).await.unwrap();
+    assert_eq!(failures(), 0);
+    for (own, expected) in [(Some(of(&foreign)), 1), (None, 2)] {
+        // In TLS 1.3 a client learns of it only when it reads.
+        let mut stream = served.shake(b"http/1.1", own.as_ref()).await.unwrap();
+        let error = stream.read(&mut [0]).await.unwrap_err();
+        assert!(error.to_string().contains("alert"), "{error}");
+        while failures() < expected {
+            tokio::task::yield_now().await;
+        }
+    }
+    served.shake(b"http/1.1", Some(&of(&trusted))).await.unwrap();
+    assert_eq!(failures(), 2);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::auth::{Authenticator, TokenFile};
+use crate::auth::{Authenticator, Throttle, TokenFile};
 use crate::call::{Answer, Call, CallError};
 use crate::config::Config;
 use crate::config::model::*;
@@ -244,6 +244,7 @@ pub(super) struct Stage {
     pub(super) health: Arc<Health>,
     pub(super) draining: CancellationToken,
     pub(super) metrics: Metrics,
+    pub(super) throttle: Throttle,
     tokens: BTreeMap<&'static str, String>,
     _config: watch::Sender<Arc<Config>>,
 }
@@ -289,6 +290,7 @@ pub(super) fn stage() -> Stage {
     Stage {
         dir,
         fake,
+        throttle: dispatch.throttle(),
         router: dispatch::router(Arc::new(dispatch)),
         health,
         draining,
@@ -342,6 +344,7 @@ impl Stage {
         Request::builder()
             .method(method)
             .uri(path)
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.token(token)))
             .header("content-type", "application/json")
     }

@@ -77,7 +77,10 @@ async fn credentials_come_first() {
         ("GET", "/nowhere"),
         ("PUT", LIST),
     ] {
-        let request = Request::builder().method(method).uri(path);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
         // A body that never comes: nobody may wait for it.
         let body = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
         let request = request.header("expect", "100-continue").body(body).unwrap();
@@ -94,6 +97,7 @@ async fn credentials_come_first() {
         );
     }
     let request = Request::post(LIST)
+        .header("host", "localhost")
         .header("authorization", "Bearer lumos_wrong")
         .body(Body::empty())
         .unwrap();
@@ -107,7 +111,10 @@ async fn headers_are_bounded_whoever_sends_them() {
     let stage = stage();
     let filler = "a".repeat(33 << 10);
     let known = stage.request("all", "POST", LIST);
-    let unknown = Request::builder().method("POST").uri(LIST);
+    let unknown = Request::builder()
+        .method("POST")
+        .uri(LIST)
+        .header("host", "localhost");
     for request in [known, unknown] {
         let request = request.header("x-filler", &filler);
         let got = stage.send(request.body(Body::from("{}")).unwrap()).await;
@@ -130,6 +137,40 @@ async fn scopes_decide_before_the_body_is_read() {
         assert_eq!(got.json()["error"]["app_id"], json!("mockapp"));
     }
     assert_eq!(stage.post("all", write, "{}").await.status, 200);
+}
+
+#[tokio::test]
+async fn how_a_connector_is_run_is_told_to_administrators() {
+    let stage = stage();
+    let listed = async |token: &str| stage.get(token, "/connectors").await.json();
+    let pinned = [
+        "app_id",
+        "version",
+        "kind",
+        "state",
+        "generation",
+        "sha256",
+        "since",
+        "last_error",
+        "in_flight",
+        "capabilities",
+    ];
+    let members = |row: &serde_json::Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (own, all) = (listed("read").await, listed("admin").await);
+    assert_eq!(members(&own[0]), pinned);
+    let more = members(&all[0]);
+    assert_eq!(more[..pinned.len()], pinned);
+    assert!(more.iter().any(|name| name == "pid"), "{more:?}");
+    for name in pinned {
+        assert_eq!(
+            own[0][name],
+            all.as_array()
+                .unwrap()
+                .iter()
+                .find(|row| row["app_id"] == "mockapp")
+                .unwrap()[name]
+        );
+    }
 }
 
 #[tokio::test]
@@ -172,6 +213,7 @@ async fn wrong_bodies() {
     let stage = stage();
     let send = async |name: &'static str, value: &'static str, body: Body| -> Got {
         let mut request = Request::post(LIST)
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {}", stage.token("all")))
             .body(body)
             .unwrap();
@@ -223,6 +265,7 @@ async fn wrong_bodies() {
 async fn info_needs_no_body() {
     let stage = stage();
     let request = Request::post("/connectors/mockapp/info")
+        .header("host", "localhost")
         .header("authorization", format!("Bearer {}", stage.token("read")))
         .body(Body::empty())
         .unwrap();

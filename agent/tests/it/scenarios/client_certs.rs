@@ -295,6 +295,69 @@ async fn the_authority_is_replaced_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_shows_a_certificate_of_its_own() {
+    let (agent, _) = agent_with(&format!(
+        "client_auth = \"required\"\nclient_names = {{ \"{NAME}\" = [\"*:*\"] }}\n"
+    ));
+    let own = agent.installation.file("callers").join(NAME);
+    let file = |name: String| own.join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (file(format!("{NAME}.pem")), file(format!("{NAME}.key")));
+    let ca = agent.installation.file("tls/ca.pem");
+    let remote = ["--url", &agent.base_url, "--ca", ca.to_str().unwrap()];
+    let identity = ["--client-cert", &certificate, "--client-key", &key];
+    let run = |command: &[&str], more: &[&str]| agent.installation.run([command, &remote, more].concat());
+
+    let status = run(&["status", "--output", "json"], &identity);
+    assert!(status.status.success(), "{}", text(&status.stderr));
+    let call = run(&["call", "scenario", "list_accounts"], &identity);
+    assert!(call.status.success(), "{}", text(&call.stderr));
+    for (more, code) in [
+        (&identity[..2], 2),
+        (&["--client-cert", &certificate, "--client-key", &certificate], 2),
+        (&["--client-cert", "nowhere.pem", "--client-key", &key], 2),
+        (&[], 2),
+    ] {
+        let refused = run(&["status"], more);
+        assert_eq!(
+            refused.status.code(),
+            Some(code),
+            "{more:?}: {}",
+            text(&refused.stderr)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_vouches_for_callers_is_shown_with_the_server_certificate() {
+    let installation = Installation::new();
+    let shown = |installation: &Installation| installation.json(["cert", "show", "--output", "json"]);
+    assert_eq!(shown(&installation)["client_authorities"], json!([]));
+    issued(&installation, NAME);
+    configure(&installation, "");
+    installation.json(["cert", "client", "--revoke", NAME]);
+    let all = shown(&installation);
+    let made = |row: &Value, key: &str| row[key].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let authority = &all["client_authorities"][0];
+    assert_ne!(
+        authority["fingerprint_sha256"],
+        all["authority"]["fingerprint_sha256"]
+    );
+    assert!(made(authority, "not_after") > Timestamp::now());
+    let list = &all["revocation_lists"][0];
+    assert_eq!(
+        (&list["revoked"], &list["issuer"]),
+        (&json!(1), &authority["subject"])
+    );
+    assert!(made(list, "next_update") > made(list, "issued_at"));
+    let table = installation.run(["cert", "show", "--output", "table"]);
+    let table = text(&table.stdout);
+    assert!(
+        table.contains("client authority\n") && table.contains("revocation list\n"),
+        "{table}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_made_from_an_authority_of_their_own() {
     let installation = Installation::new();
     let out = installation.file("callers");

@@ -10,6 +10,9 @@ use crate::support::agent::{Agent, Installation};
 use crate::support::connectors::{drop_in, mockapp};
 use crate::support::scenario::{Scenario, build};
 
+/// A secret number.
+const PIN: u64 = 731_904_628_517;
+
 /// A fresh secret with characters that encodings change.
 fn canary(name: &str) -> String {
     let mut random = [0; 12];
@@ -109,7 +112,7 @@ fn places(agent: &Agent, metrics: String) -> Vec<(String, Vec<u8>)> {
 }
 
 async fn metrics(agent: &Agent) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = agent.client();
     client
         .get(format!("{}/metrics", agent.admin_url))
         .send()
@@ -157,7 +160,7 @@ async fn a_connector_that_writes_its_requests_down_leaks_nothing() {
                 &token,
                 "scenario",
                 "validate_credentials",
-                &request(&secrets, &json!({})),
+                &request(&secrets, &json!({"pin": PIN, "badge": PIN + 1})),
             )
             .await;
         assert_eq!(success.0, 200);
@@ -197,7 +200,11 @@ async fn a_connector_that_writes_its_requests_down_leaks_nothing() {
                 .iter()
                 .flat_map(|file| fs::read(file).unwrap())
                 .collect();
-            contains(&log, b"api_url").then_some(())
+            let written = contains(&log, b"api_url");
+            // A number is a secret under a secret's name alone.
+            assert!(!contains(&log, PIN.to_string().as_bytes()));
+            assert!(!written || contains(&log, (PIN + 1).to_string().as_bytes()));
+            written.then_some(())
         });
         let mut secrets = secrets;
         let metrics = metrics(&agent).await;

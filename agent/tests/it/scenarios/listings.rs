@@ -46,7 +46,7 @@ async fn the_listing_calls_answer_what_the_token_covers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_listener_tells_and_refuses() {
     let (agent, _) = serving("");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = agent.client();
     let get = |path: &str| client.get(format!("{}{path}", agent.admin_url));
     assert_eq!(get("/healthz").send().await.unwrap().status(), 200);
     assert_eq!(get("/readyz").send().await.unwrap().status(), 200);

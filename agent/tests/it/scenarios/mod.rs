@@ -8,4 +8,5 @@ mod fairness;
 mod files;
 mod in_process;
 mod listings;
+mod requests;
 mod trust;
