@@ -13,9 +13,10 @@ use super::throwaway::Copy;
 use super::{files, output, remote, trust};
 use crate::config::Config;
 use crate::config::model::Isolation;
-use crate::connectors::{Detail, Listing, State};
+use crate::connectors::{Detail, HostFacts, Listing, State};
 use crate::control::client::{Client, ClientError};
 use crate::domain::{AppId, Sha256};
+use crate::os::MemoryGuard;
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,6 +83,7 @@ pub(super) fn table(connectors: &[Listing]) -> String {
             "VERSION",
             "STATE",
             "ISOLATION",
+            "SANDBOX",
             "GENERATION",
             "IN FLIGHT",
             "SINCE",
@@ -98,6 +100,7 @@ fn row(listing: &Listing) -> Vec<String> {
         text(listing.version.clone()),
         state(listing.state),
         listing.isolation.map_or("-", mode).to_owned(),
+        text(listing.isolation_level.map(|level| level.to_string())),
         text(listing.generation.map(|generation| generation.to_string())),
         listing.in_flight.to_string(),
         listing.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
@@ -175,7 +178,16 @@ fn detail_text(detail: &Detail) -> String {
             .isolation
             .map(|isolation| format!("{}{walls}", mode(isolation))),
     );
+    if let Some(host) = &listing.host {
+        line("memory", memory(host));
+        line(
+            "processor",
+            host.cpu_percent.map(|percent| format!("{percent} % of a core")),
+        );
+        line("finishes", ignored(host));
+    }
     line("in flight", Some(listing.in_flight.to_string()));
+    line("warning", listing.warning.clone());
     line("last error", listing.last_error.clone());
     line("capabilities", Some(listing.capabilities.join(", ")));
     let rows: Vec<Vec<String>> = detail
@@ -194,6 +206,30 @@ fn detail_text(detail: &Detail) -> String {
     lines.push(String::new());
     lines.push(output::table(&["AT", "GENERATION", "STATE", "REASON"], &rows));
     lines.join("\n")
+}
+
+/// What it holds and may hold, and who sees to it.
+fn memory(host: &HostFacts) -> Option<String> {
+    let size = |bytes| bytesize::ByteSize(bytes).display().iec();
+    let resident = size(host.resident_bytes?);
+    let Some(limit) = host.memory_limit.map(size) else {
+        return Some(format!("{resident}, without a limit"));
+    };
+    let guard = match host.memory_guard? {
+        MemoryGuard::Sampled => "watched by the agent",
+        MemoryGuard::Cgroup => "held by the kernel (cgroup)",
+        MemoryGuard::Job => "held by Windows (job object)",
+    };
+    Some(format!("{resident} of {limit}, {guard}"))
+}
+
+fn ignored(host: &HostFacts) -> Option<String> {
+    (host.ignored_finishes > 0).then(|| {
+        format!(
+            "{} were late, double or unknown, and ignored",
+            host.ignored_finishes
+        )
+    })
 }
 
 /// How far it is walled off, and why not further; nothing while no host serves.

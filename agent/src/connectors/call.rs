@@ -309,6 +309,7 @@ async fn overstayed(work: &mut Work) -> Result<Bytes, HostCallError> {
         work.capability.as_str()
     );
     work.live.log.tell(Some(&work.request_id), &reason);
+    work.call.overdue();
     // Full means that this host's overdue calls are known already.
     let _ = work.live.overdue.try_send(work.live.generation);
     work.call.answer().await

@@ -40,6 +40,7 @@ mod registry;
 mod settings;
 mod starter;
 mod store;
+mod vitals;
 mod walls;
 mod watch;
 
@@ -48,7 +49,7 @@ mod tests;
 
 pub(crate) use settings::{pinned, pinned_by_anyone};
 
-pub use listing::{Detail, Listing, State, Transition};
+pub use listing::{Detail, HostFacts, Listing, State, Transition};
 
 use driver::Surroundings;
 use history::History;

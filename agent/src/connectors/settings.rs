@@ -20,6 +20,10 @@ pub(super) struct Effective {
     /// The longest that a call may take before the ladder begins.
     pub(super) timeout: Duration,
     pub(super) memory_limit: Option<u64>,
+    /// See [`super::vitals::Thresholds`].
+    pub(super) idle_memory_limit: Option<u64>,
+    pub(super) cpu_warning: u32,
+    pub(super) cpu_warning_after: Duration,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) max_open_files: u32,
     /// None if its sandbox is switched off.
@@ -53,6 +57,9 @@ impl Effective {
                 .max(1),
             timeout: own.timeout.unwrap_or(config.dispatch.timeout),
             memory_limit: memory_limit.filter(|_| isolation == Isolation::Process),
+            idle_memory_limit: config.connectors.idle_memory_limit,
+            cpu_warning: own.cpu_warning.unwrap_or(config.connectors.cpu_warning),
+            cpu_warning_after: config.connectors.cpu_warning_after,
             environment: own.environment,
             max_open_files: own.max_open_files.unwrap_or(config.connectors.max_open_files),
             confinement: walls::confinement(config, &own.sandbox),

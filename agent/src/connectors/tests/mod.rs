@@ -4,4 +4,5 @@
 mod calls;
 mod files;
 mod restarts;
+mod vitals;
 mod world;

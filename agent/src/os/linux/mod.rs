@@ -1,11 +1,14 @@
 //! Linux.
 
+mod cgroup;
 mod channel;
 mod files;
 mod limits;
 mod orphans;
 mod process;
 
+pub(crate) use cgroup::Cgroups;
+pub use cgroup::claim_memory_limits;
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
 pub use files::{
     create_private, create_private_dir, current_owner, current_user_is_privileged, file_facts, open_append,

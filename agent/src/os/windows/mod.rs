@@ -10,7 +10,8 @@ pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inhe
 pub use files::{create_private, create_private_dir, file_facts, open_append, open_untrusted, path_facts};
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, limit_host};
+pub use process::claim_memory_limits;
 pub(crate) use process::{
-    HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
+    Cgroups, HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
 };
 pub use security::{current_owner, current_user_is_privileged, resolve_owner};
