@@ -17,6 +17,7 @@ use crate::connectors::{Detail, HostFacts, Listing, State};
 use crate::control::client::{Client, ClientError};
 use crate::domain::{AppId, Sha256};
 use crate::os::MemoryGuard;
+use crate::os::sandbox::Level;
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,8 +30,8 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
         ConnectorCommand::List(args) => list(context, &args).await,
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
         ConnectorCommand::Validate { file } => {
-            let config = validation_config(context)?;
-            output::json(&Copy::of(&file)?.validate(config.as_deref()).await?)?;
+            let config = trial_config(context)?;
+            output::json(&Copy::of(&file, config)?.validate().await?)?;
             Ok(Exit::Ok)
         }
         ConnectorCommand::Install { file } => install(context, &file).await,
@@ -38,9 +39,9 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
     }
 }
 
-/// Whose signatures count for `validate`: it works without an installation too, but not with a configuration that was named
+/// Whose signatures and settings count where a connector is tried without an agent: it works without an installation too, but not with a configuration that was named
 /// and cannot be read.
-fn validation_config(context: &Context) -> Result<Option<Arc<Config>>, Failure> {
+pub(super) fn trial_config(context: &Context) -> Result<Option<Arc<Config>>, Failure> {
     match context.load() {
         Ok(loaded) => Ok(Some(loaded.config)),
         Err(_) if context.config.is_none() => Ok(None),
@@ -235,19 +236,24 @@ fn ignored(host: &HostFacts) -> Option<String> {
 /// How far it is walled off, and why not further; nothing while no host serves.
 pub(super) fn isolation(listing: &Listing) -> Option<String> {
     let level = listing.isolation_level?;
-    let notes = listing.sandbox.iter().flat_map(|sandbox| &sandbox.notes);
-    let notes: Vec<&str> = notes.map(String::as_str).collect();
-    Some(match notes.as_slice() {
+    let notes = listing.sandbox.as_ref().map(|sandbox| &sandbox.notes[..]);
+    Some(walls(level, notes.unwrap_or_default()))
+}
+
+/// How far, and why not further.
+pub(super) fn walls(level: Level, notes: &[String]) -> String {
+    match notes {
         [] => level.to_string(),
         notes => format!("{level}: {}", notes.join("; ")),
-    })
+    }
 }
 
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let config = context.load()?.config;
-    let copy = Copy::of(file)?;
+    let copy = Copy::of(file, Some(Arc::clone(&config)))?;
     trust::admit(&config, &copy)?;
-    let report = copy.validate(Some(&config)).await?;
+    let report = copy.validate().await?;
+    copy.tell_sandbox(&report.manifest, &report.sandbox);
     let app_id = report.manifest.app_id.clone();
     trust::admit_as(&config, &copy, &app_id)?;
     let client = Client::local(&config.agent.state_dir);
@@ -429,7 +435,7 @@ async fn found_files(config: &Config, app_id: &AppId) -> Result<Vec<PathBuf>, Fa
             continue;
         }
         // What can't be read is nobody's, and stays.
-        if let Ok(copy) = Copy::of(&path)
+        if let Ok(copy) = Copy::of(&path, None)
             && let Ok(manifest) = copy.manifest().await
             && manifest.app_id == *app_id
         {

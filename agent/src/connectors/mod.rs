@@ -47,7 +47,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use settings::{pinned, pinned_by_anyone};
+pub(crate) use settings::{Trial, pinned, pinned_by_anyone};
 
 pub use listing::{Detail, HostFacts, Listing, State, Transition};
 

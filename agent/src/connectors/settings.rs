@@ -94,6 +94,43 @@ impl Effective {
     }
 }
 
+/// What a host that no agent runs, to try a connector, is started with.
+pub(crate) struct Trial {
+    pub(crate) walls: Walls,
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) start_timeout: Duration,
+}
+
+impl Trial {
+    /// As the agent of `config` would start it, but for its directory for temporary files; `None` for a library of which
+    /// nobody knows yet whose it is.
+    pub(crate) fn of(config: &Config, app_id: Option<&AppId>, scratch: PathBuf) -> Self {
+        let Some(app_id) = app_id else {
+            return Trial {
+                walls: Walls {
+                    scratch,
+                    ..walls::for_inspection(config)
+                },
+                memory_limit: None,
+                environment: BTreeMap::new(),
+                start_timeout: config.connectors.start_timeout,
+            };
+        };
+        let settings = Effective::of(config, app_id);
+        Trial {
+            walls: Walls {
+                scratch,
+                confinement: settings.confinement,
+                max_open_files: settings.max_open_files,
+            },
+            memory_limit: settings.memory_limit,
+            environment: settings.environment,
+            start_timeout: settings.start_timeout,
+        }
+    }
+}
+
 /// Whether some connector's pins allow `sha256`, before it is known whose library it is.
 pub(crate) fn pinned_by_anyone(config: &Config, sha256: Sha256) -> Result<(), String> {
     let anywhere = config
