@@ -50,6 +50,7 @@ fn table(status: &Value) -> String {
         let how = match by {
             "cgroup" => format!("by a cgroup for each host, below {note}"),
             "job" => "by a job object for each host".to_owned(),
+            _ if note.is_empty() => "watched by the agent".to_owned(),
             _ => format!("watched by the agent: {note}"),
         };
         lines.push(format!("{:20} {}", "memory limits", output::printable(&how)));

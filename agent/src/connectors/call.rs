@@ -7,6 +7,7 @@
 //! ```text
 //!   timeout ─► cancel ─► grace ─► overdue: fresh host for new calls ─► grace for siblings ─► kill   (machine/)
 //! ```
+//! The grace for siblings ends with the last of them: a host that takes no new calls and has only overdue ones is ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -92,10 +92,12 @@ impl Watch {
         thresholds: &Thresholds,
     ) -> Look {
         let mut look = Look::default();
+        let mut measured = false;
         for (generation, vitals) in hosts {
             let Some(seen) = self.hosts.get_mut(&generation) else {
                 continue;
             };
+            measured |= vitals.usage.is_some();
             seen.take(now, vitals, &mut look);
             let grown = |limit: u64| seen.idle_and_over(now, limit);
             if thresholds.idle_memory.is_some_and(grown) {
@@ -104,7 +106,9 @@ impl Watch {
             }
         }
         self.cpu += look.cpu;
-        self.judge_cpu(now, thresholds, &mut look);
+        if measured {
+            self.judge_cpu(now, thresholds, &mut look);
+        }
         look
     }
 

@@ -335,15 +335,6 @@ impl Host {
             Kind::InProcess(_) => std::process::id(),
         }
     }
-
-    /// Its resident bytes, if they can be read. Inside the agent nobody can tell them apart.
-    #[must_use]
-    pub fn resident_bytes(&self) -> Option<u64> {
-        match &*self.0 {
-            Kind::Process(host) => host.resident_bytes(),
-            Kind::InProcess(_) => None,
-        }
-    }
 }
 
 impl HostCall {

@@ -17,6 +17,7 @@ pub(crate) struct HostCommand {
     /// Bytes of memory that the kernel is to hold it to, where it can.
     pub(crate) memory_limit: Option<u64>,
     /// Where it gets a cgroup of its own.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has none"))]
     pub(crate) cgroups: Option<Cgroups>,
 }
 

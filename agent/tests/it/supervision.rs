@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -139,7 +140,15 @@ async fn a_stop_under_load_ends_what_runs_and_refuses_the_rest() {
 async fn hosts_start_after_the_agents_binary_was_replaced() {
     let (installation, token) = installation("");
     let binary = installation.file("lumos-agent-copy");
-    fs::copy(AGENT, &binary).unwrap();
+    // By another process: one that a parallel test forks from this would hold the file open for writing.
+    assert!(
+        Command::new("cp")
+            .arg(AGENT)
+            .arg(&binary)
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut agent = installation.start_copy(&binary);
     agent.wait_for("scenario", "ready");
 

@@ -46,8 +46,8 @@ impl Driver {
 
 fn busy(look: &Look, thresholds: &Thresholds) -> String {
     format!(
-        "the connector has used {} % of a core over the last {} s, more than its cpu_warning of {} %, with {} calls in \
-         flight; if that is more than it has to do, a call of it may be caught in a loop",
+        "the connector has used {} % of a core over the last {} s, more than its cpu_warning of {} %, calls in \
+         flight: {}; if that is more than it has to do, a call of it may be caught in a loop",
         look.cpu_percent.unwrap_or_default(),
         thresholds.cpu_warning_after.as_secs(),
         thresholds.cpu_warning,

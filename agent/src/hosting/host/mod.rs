@@ -201,13 +201,6 @@ impl Inner {
         }
     }
 
-    pub(super) fn resident_bytes(&self) -> Option<u64> {
-        if self.ended.is_cancelled() {
-            return None;
-        }
-        self.process.resident_bytes()
-    }
-
     /// Sends START.
     pub(super) fn start(&self, settings: &[u8]) {
         self.wire.send(&ToHost::Start(settings));

@@ -189,10 +189,7 @@ impl Cgroups {
     /// # Errors
     /// If the kernel refuses; nothing is left behind.
     pub(super) fn leaf(&self, memory_limit: Option<u64>) -> io::Result<Leaf> {
-        let number = self.0.number.fetch_add(1, Ordering::Relaxed);
-        let path = self.0.root.join(format!("{HOST}{number}"));
-        fs::create_dir(&path)?;
-        let leaf = Leaf { path };
+        let leaf = Leaf { path: self.make()? };
         let limit = memory_limit.map_or_else(|| "max".to_owned(), |bytes| bytes.to_string());
         leaf.set("memory.max", &limit)?;
         leaf.set("memory.oom.group", "1")?;
@@ -200,6 +197,18 @@ impl Cgroups {
         match leaf.set("memory.swap.max", "0") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(leaf),
+        }
+    }
+
+    /// Passes over what an agent that was killed has left and that could not be removed yet.
+    fn make(&self) -> io::Result<PathBuf> {
+        loop {
+            let number = self.0.number.fetch_add(1, Ordering::Relaxed);
+            let path = self.0.root.join(format!("{HOST}{number}"));
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| path),
+            }
         }
     }
 }

@@ -177,7 +177,7 @@ connectors.settings.spins.timeout = \"25s\"",
         (504, &json!("request_timeout"))
     );
     let row = agent.row("spins").unwrap();
-    let says = "% of a core over the last 5 s, more than its cpu_warning of 20 %, with 1 calls in flight";
+    let says = "% of a core over the last 5 s, more than its cpu_warning of 20 %, calls in flight: 1";
     assert!(
         row["warning"].as_str().unwrap_or_default().contains(says),
         "{row}"
