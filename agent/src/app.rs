@@ -34,6 +34,7 @@ use crate::hosting::Launcher;
 use crate::http::admin::{self, Health};
 use crate::http::dispatch::{self, Dispatch};
 use crate::http::listener::Listener;
+use crate::os::MemoryLimits;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
@@ -78,6 +79,8 @@ pub struct Options {
     pub reload: Option<Reload>,
     /// The numbers; a fresh set if none is given.
     pub metrics: Option<Metrics>,
+    /// How hosts' memory is limited.
+    pub memory: MemoryLimits,
 }
 
 /// A daemon that has its sockets and is about to serve.
@@ -124,7 +127,7 @@ impl App {
         let metrics = options.metrics.unwrap_or_default();
         let connectors_stop = CancellationToken::new();
         let logs = connector_logs(&settings, &metrics)?;
-        let launcher = Launcher::new().map_err(BuildError::Launcher)?;
+        let launcher = Launcher::within(&options.memory).map_err(BuildError::Launcher)?;
         let connectors = Connectors::start(
             config.clone(),
             launcher,
@@ -144,6 +147,7 @@ impl App {
             tls,
             auth: authenticator(&options.mode, &settings),
             metrics,
+            memory: options.memory,
             draining: CancellationToken::new(),
             listening: AtomicBool::new(false),
         });

@@ -15,6 +15,7 @@ use super::files::{self, Access};
 use super::throwaway::Copy;
 use super::{connector, output, remote};
 use crate::call::Call;
+use crate::config::Config;
 use crate::domain::{AppId, CapabilityName, Level};
 
 /// Without an agent nobody configures a timeout; this is the agent's default.
@@ -23,7 +24,10 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 pub(super) async fn run(context: &Context, args: CallArgs) -> Result<Exit, Failure> {
     let body = request(&args)?;
     let (answer, not_permitted) = match (&args.file, args.first.as_str(), args.second.as_deref()) {
-        (Some(file), name, None) => (alone(file, capability(name)?, body).await?, false),
+        (Some(file), name, None) => {
+            let config = connector::trial_config(context)?;
+            (alone(file, config, capability(name)?, body).await?, false)
+        }
         (None, app_id, Some(name)) => {
             through_agent(
                 context,
@@ -109,10 +113,16 @@ async fn through_agent(
 }
 
 /// Loads the connector, calls it, ends it.
-async fn alone(file: &Path, capability: CapabilityName, body: Bytes) -> Result<Bytes, Failure> {
-    let copy = Copy::of(file)?;
+async fn alone(
+    file: &Path,
+    config: Option<Arc<Config>>,
+    capability: CapabilityName,
+    body: Bytes,
+) -> Result<Bytes, Failure> {
+    let copy = Copy::of(file, config)?;
     let manifest = copy.manifest().await?;
     let started = copy.start(&manifest).await?;
+    copy.tell_sandbox(&manifest, &started.confined);
     let call = Call {
         request_id: Arc::from("call"),
         caller: Arc::from("local"),

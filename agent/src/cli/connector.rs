@@ -13,9 +13,11 @@ use super::throwaway::Copy;
 use super::{files, output, remote, trust};
 use crate::config::Config;
 use crate::config::model::Isolation;
-use crate::connectors::{Detail, Listing, State};
+use crate::connectors::{Detail, HostFacts, Listing, State};
 use crate::control::client::{Client, ClientError};
 use crate::domain::{AppId, Sha256};
+use crate::os::MemoryGuard;
+use crate::os::sandbox::Level;
 
 /// How long `install` and `remove` wait for the agent; starting a connector may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,8 +30,8 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
         ConnectorCommand::List(args) => list(context, &args).await,
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
         ConnectorCommand::Validate { file } => {
-            let config = validation_config(context)?;
-            output::json(&Copy::of(&file)?.validate(config.as_deref()).await?)?;
+            let config = trial_config(context)?;
+            output::json(&Copy::of(&file, config)?.validate().await?)?;
             Ok(Exit::Ok)
         }
         ConnectorCommand::Install { file } => install(context, &file).await,
@@ -37,9 +39,9 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
     }
 }
 
-/// Whose signatures count for `validate`: it works without an installation too, but not with a configuration that was named
+/// Whose signatures and settings count where a connector is tried without an agent: it works without an installation too, but not with a configuration that was named
 /// and cannot be read.
-fn validation_config(context: &Context) -> Result<Option<Arc<Config>>, Failure> {
+pub(super) fn trial_config(context: &Context) -> Result<Option<Arc<Config>>, Failure> {
     match context.load() {
         Ok(loaded) => Ok(Some(loaded.config)),
         Err(_) if context.config.is_none() => Ok(None),
@@ -82,6 +84,7 @@ pub(super) fn table(connectors: &[Listing]) -> String {
             "VERSION",
             "STATE",
             "ISOLATION",
+            "SANDBOX",
             "GENERATION",
             "IN FLIGHT",
             "SINCE",
@@ -98,6 +101,7 @@ fn row(listing: &Listing) -> Vec<String> {
         text(listing.version.clone()),
         state(listing.state),
         listing.isolation.map_or("-", mode).to_owned(),
+        text(listing.isolation_level.map(|level| level.to_string())),
         text(listing.generation.map(|generation| generation.to_string())),
         listing.in_flight.to_string(),
         listing.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
@@ -175,7 +179,16 @@ fn detail_text(detail: &Detail) -> String {
             .isolation
             .map(|isolation| format!("{}{walls}", mode(isolation))),
     );
+    if let Some(host) = &listing.host {
+        line("memory", memory(host));
+        line(
+            "processor",
+            host.cpu_percent.map(|percent| format!("{percent} % of a core")),
+        );
+        line("finishes", ignored(host));
+    }
     line("in flight", Some(listing.in_flight.to_string()));
+    line("warning", listing.warning.clone());
     line("last error", listing.last_error.clone());
     line("capabilities", Some(listing.capabilities.join(", ")));
     let rows: Vec<Vec<String>> = detail
@@ -196,22 +209,51 @@ fn detail_text(detail: &Detail) -> String {
     lines.join("\n")
 }
 
+/// What it holds and may hold, and who sees to it.
+fn memory(host: &HostFacts) -> Option<String> {
+    let size = |bytes| bytesize::ByteSize(bytes).display().iec();
+    let resident = size(host.resident_bytes?);
+    let Some(limit) = host.memory_limit.map(size) else {
+        return Some(format!("{resident}, without a limit"));
+    };
+    let guard = match host.memory_guard? {
+        MemoryGuard::Sampled => "watched by the agent",
+        MemoryGuard::Cgroup => "held by the kernel (cgroup)",
+        MemoryGuard::Job => "held by Windows (job object)",
+    };
+    Some(format!("{resident} of {limit}, {guard}"))
+}
+
+fn ignored(host: &HostFacts) -> Option<String> {
+    (host.ignored_finishes > 0).then(|| {
+        format!(
+            "{} were late, double or unknown, and ignored",
+            host.ignored_finishes
+        )
+    })
+}
+
 /// How far it is walled off, and why not further; nothing while no host serves.
 pub(super) fn isolation(listing: &Listing) -> Option<String> {
     let level = listing.isolation_level?;
-    let notes = listing.sandbox.iter().flat_map(|sandbox| &sandbox.notes);
-    let notes: Vec<&str> = notes.map(String::as_str).collect();
-    Some(match notes.as_slice() {
+    let notes = listing.sandbox.as_ref().map(|sandbox| &sandbox.notes[..]);
+    Some(walls(level, notes.unwrap_or_default()))
+}
+
+/// How far, and why not further.
+pub(super) fn walls(level: Level, notes: &[String]) -> String {
+    match notes {
         [] => level.to_string(),
         notes => format!("{level}: {}", notes.join("; ")),
-    })
+    }
 }
 
 async fn install(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let config = context.load()?.config;
-    let copy = Copy::of(file)?;
+    let copy = Copy::of(file, Some(Arc::clone(&config)))?;
     trust::admit(&config, &copy)?;
-    let report = copy.validate(Some(&config)).await?;
+    let report = copy.validate().await?;
+    copy.tell_sandbox(&report.manifest, &report.sandbox);
     let app_id = report.manifest.app_id.clone();
     trust::admit_as(&config, &copy, &app_id)?;
     let client = Client::local(&config.agent.state_dir);
@@ -393,7 +435,7 @@ async fn found_files(config: &Config, app_id: &AppId) -> Result<Vec<PathBuf>, Fa
             continue;
         }
         // What can't be read is nobody's, and stays.
-        if let Ok(copy) = Copy::of(&path)
+        if let Ok(copy) = Copy::of(&path, None)
             && let Ok(manifest) = copy.manifest().await
             && manifest.app_id == *app_id
         {

@@ -14,6 +14,7 @@ use crate::app::{App, BuildError, Mode, Options, Reload};
 use crate::config::reload::{self, load_checked};
 use crate::config::{ConfigHandle, Origin, Problem, Provenance};
 use crate::connectors;
+use crate::os::{MemoryGuard, MemoryLimits};
 use crate::telemetry::log::{self, LogHandle};
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
@@ -34,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
         config_error: Some(handle.error.clone()),
         reload: Some(reload_on_request(&handle)),
         metrics: None,
+        memory: limit_memory(),
     };
     if let Err(error) = crate::os::adopt_orphans() {
         warn!(%error, "processes that a connector leaves behind may outlive it");
@@ -54,6 +56,20 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     stop.tasks.cancel();
     while tasks.join_next().await.is_some() {}
     Ok(Exit::Ok)
+}
+
+/// Takes what is delegated to the agent for that. Before any host is started.
+fn limit_memory() -> MemoryLimits {
+    let memory = crate::os::claim_memory_limits();
+    match memory.by {
+        MemoryGuard::Cgroup => info!(below = memory.note, "each host gets a cgroup of its own"),
+        MemoryGuard::Sampled => info!(
+            reason = memory.note,
+            "hosts get no cgroups of their own; the agent watches their memory"
+        ),
+        MemoryGuard::Job => {}
+    }
+    memory
 }
 
 /// How the daemon is told to end.

@@ -45,6 +45,16 @@ fn table(status: &Value) -> String {
             output::moment(end)
         ));
     }
+    let limits = &status["memory_limits"];
+    if let (Some(by), Some(note)) = (limits["by"].as_str(), limits["note"].as_str()) {
+        let how = match by {
+            "cgroup" => format!("by a cgroup for each host, below {note}"),
+            "job" => "by a job object for each host".to_owned(),
+            _ if note.is_empty() => "watched by the agent".to_owned(),
+            _ => format!("watched by the agent: {note}"),
+        };
+        lines.push(format!("{:20} {}", "memory limits", output::printable(&how)));
+    }
     let connectors: Vec<crate::connectors::Listing> =
         serde_json::from_value(status["connectors"].clone()).unwrap_or_default();
     let open = connectors
@@ -58,6 +68,16 @@ fn table(status: &Value) -> String {
             listing.app_id,
             output::printable(&how)
         ));
+    }
+    for listing in &connectors {
+        if let Some(warning) = &listing.warning {
+            lines.push(format!(
+                "{:20} {} {}",
+                "warning",
+                listing.app_id,
+                output::printable(warning)
+            ));
+        }
     }
     lines.push(String::new());
     lines.push(connector::table(&connectors));

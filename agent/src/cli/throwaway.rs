@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +14,10 @@ use super::exit::{Exit, Failure};
 use super::trust::{self, Standing};
 use crate::config::Config;
 use crate::config::model::LogLevel;
-use crate::domain::{Generation, Sha256};
+use crate::connectors::Trial;
+use crate::domain::{AppId, Generation, Sha256};
 use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls, unfit_in_process};
-use crate::os::sandbox::Confinement;
+use crate::os::sandbox::{Confined, Confinement};
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
 
@@ -33,6 +35,8 @@ pub(super) struct Copy {
     logs: ConnectorLogs,
     log_directory: PathBuf,
     scratch: PathBuf,
+    /// The agent's that it is tried for.
+    config: Option<Arc<Config>>,
     /// Its content's digest.
     pub(super) sha256: Sha256,
     /// Its content.
@@ -52,6 +56,10 @@ pub(super) struct Report {
     pub(super) sha256: Sha256,
     /// Who signed it.
     pub(super) signature: Standing,
+    /// The configuration whose settings it was tried with, if any.
+    pub(super) configuration: Option<PathBuf>,
+    /// What of its walls was in force.
+    pub(super) sandbox: Confined,
     /// What it says about itself.
     pub(super) manifest: Manifest,
     /// Its capabilities, from `info`.
@@ -64,8 +72,8 @@ pub(super) struct Report {
 }
 
 impl Copy {
-    /// Copies `file`.
-    pub(super) fn of(file: &Path) -> Result<Self, Failure> {
+    /// Copies `file`, to try it with the settings of `config`.
+    pub(super) fn of(file: &Path, config: Option<Arc<Config>>) -> Result<Self, Failure> {
         let found = std::fs::metadata(file).map_err(|error| Failure::file("read", file, &error))?;
         if !found.is_file() || found.len() > MAX_LIBRARY {
             let what = if found.is_file() {
@@ -110,6 +118,7 @@ impl Copy {
             logs,
             scratch: directory.path().join("scratch"),
             log_directory,
+            config,
             sha256: Sha256::of(&content),
             content,
             signature: trust::read(file)?,
@@ -117,36 +126,46 @@ impl Copy {
         })
     }
 
-    /// As an agent puts them up by default: what does not work here will not work there.
-    fn walls(&self) -> Walls {
-        Walls {
-            scratch: self.scratch.clone(),
-            confinement: Some(Confinement::default()),
-            max_open_files: MAX_OPEN_FILES,
+    /// What its host is started with: as the agent of the configuration would, or as one does by default. What does not
+    /// work here will not work there.
+    fn trial(&self, app_id: Option<&AppId>) -> Trial {
+        if let Some(config) = &self.config {
+            return Trial::of(config, app_id, self.scratch.clone());
+        }
+        Trial {
+            walls: Walls {
+                scratch: self.scratch.clone(),
+                confinement: Some(Confinement::default()),
+                max_open_files: MAX_OPEN_FILES,
+            },
+            memory_limit: None,
+            environment: BTreeMap::new(),
+            start_timeout: START_TIMEOUT,
         }
     }
 
     /// Reads its manifest.
     pub(super) async fn manifest(&self) -> Result<Manifest, Failure> {
         self.launcher
-            .inspect(&self.library, self.walls())
+            .inspect(&self.library, self.trial(None).walls)
             .await
             .map_err(|error| self.unfit(&error))
     }
 
     /// Starts a host of it.
     pub(super) async fn start(&self, manifest: &Manifest) -> Result<Started, Failure> {
+        let trial = self.trial(Some(&manifest.app_id));
         let spec = HostSpec {
             app_id: manifest.app_id.clone(),
             generation: Generation(1),
             library: self.library.clone(),
             config_json: Bytes::from_static(b"{}"),
-            environment: BTreeMap::new(),
+            environment: trial.environment,
             max_in_flight: 1,
             max_response_bytes: MAX_ANSWER,
-            memory_limit: None,
-            walls: self.walls(),
-            start_timeout: START_TIMEOUT,
+            memory_limit: trial.memory_limit,
+            walls: trial.walls,
+            start_timeout: trial.start_timeout,
             log: self.logs.of(&manifest.app_id, Generation(1)),
         };
         let started = self.launcher.start(spec).await;
@@ -161,12 +180,28 @@ impl Copy {
         &self.original
     }
 
-    /// Loads it, asks it for `info` and ends it. Signatures count under `config`.
+    /// Tells which sandbox the host is in, and by whose settings.
+    pub(super) fn tell_sandbox(&self, manifest: &Manifest, sandbox: &Confined) {
+        let app_id = &manifest.app_id;
+        let settings = match &self.config {
+            Some(config) if config.connectors.settings.contains_key(app_id) => {
+                format!("the settings of {app_id} in {}", config.file.display())
+            }
+            Some(config) => format!("{}, which has no settings of {app_id}", config.file.display()),
+            None => "no configuration: the defaults".to_owned(),
+        };
+        let walls = super::connector::walls(sandbox.level, &sandbox.notes);
+        super::output::note(super::output::printable(&format!(
+            "sandbox by {settings}: {walls}"
+        )));
+    }
+
+    /// Loads it, asks it for `info` and ends it.
     ///
     /// # Errors
     /// If it cannot be loaded, contradicts itself, or carries a signature that does not fit; then nothing is loaded.
-    pub(super) async fn validate(&self, config: Option<&Config>) -> Result<Report, Failure> {
-        let signature = trust::standing(config, self)?;
+    pub(super) async fn validate(&self) -> Result<Report, Failure> {
+        let signature = trust::standing(self.config.as_deref(), self)?;
         let manifest = self.manifest().await?;
         let started = self.start(&manifest).await?;
         self.end(&started).await;
@@ -196,6 +231,8 @@ impl Copy {
             file: self.original.clone(),
             sha256: self.sha256,
             signature,
+            configuration: self.config.as_ref().map(|config| config.file.clone()),
+            sandbox: started.confined,
             capabilities: names.map(str::to_owned).collect(),
             manifest,
             info,

@@ -311,13 +311,25 @@ const CONNECTORS: &[Key] = &[
         "memory_limit",
         Kind::Size { min: 16 * MIB },
         Default::None("\"1GiB\""),
-        "Resident memory above which a connector's host is ended.",
+        "Memory that a connector's host may use; one that uses more is ended. Where a cgroup is delegated to the agent (`Delegate=memory` in its systemd unit) the kernel sees to it, counting what the host starts too; elsewhere the agent looks at resident memory four times a second. On Windows it is what the host may allocate.",
     ),
     key(
         "idle_memory_limit",
         Kind::Size { min: MIB },
         Default::None("\"64MiB\""),
-        "The same for a host that has had no call yet. Accepted, but not in force in this version.",
+        "Resident memory above which a host that has had no call for a minute is replaced by a fresh one, without a failed call. One that uses so much as soon as it has started is left alone.",
+    ),
+    key(
+        "cpu_warning",
+        Kind::Count { min: 0, max: 100_000 },
+        Default::Toml("80"),
+        "Per cent of one core. A connector that uses more for cpu_warning_after is warned about, at most once an hour. 0: never.",
+    ),
+    key(
+        "cpu_warning_after",
+        Kind::Duration { min: 5, max: DAY },
+        Default::Toml("\"1m\""),
+        "Over what time cpu_warning counts.",
     ),
     key(
         "max_open_files",
@@ -396,6 +408,12 @@ const SETTINGS: &[Key] = &[
         Kind::Size { min: 16 * MIB },
         Default::None("\"512MiB\""),
         "Overrides connectors.memory_limit.",
+    ),
+    key(
+        "cpu_warning",
+        Kind::Count { min: 0, max: 100_000 },
+        Default::None("150"),
+        "Overrides connectors.cpu_warning.",
     ),
     key(
         "max_open_files",

@@ -162,9 +162,14 @@ pub struct Connectors {
     /// Default of `settings.*.memory_limit`, in bytes.
     #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
-    /// Memory limit of a host that has had no call yet, in bytes. Not in force in this version.
+    /// Resident bytes above which a host that has had no call for a minute is replaced by a fresh one.
     #[serde(deserialize_with = "de::some_size", default)]
     pub idle_memory_limit: Option<u64>,
+    /// Default of `settings.*.cpu_warning`.
+    pub cpu_warning: u32,
+    /// Over what time that counts.
+    #[serde(deserialize_with = "de::duration")]
+    pub cpu_warning_after: Duration,
     /// Default of `settings.*.max_open_files`.
     pub max_open_files: u32,
     /// The longest that a host may take from its start to its answer to `info`.
@@ -215,6 +220,8 @@ pub struct ConnectorSettings {
     /// Resident bytes above which its host is ended.
     #[serde(deserialize_with = "de::some_size", default)]
     pub memory_limit: Option<u64>,
+    /// Per cent of one core above which it is warned about; 0 for never.
+    pub cpu_warning: Option<u32>,
     /// Files that its host may have open at the same time.
     pub max_open_files: Option<u32>,
     /// Variables that its host gets besides the allow-list.
@@ -269,6 +276,7 @@ impl Default for ConnectorSettings {
             max_in_flight: None,
             timeout: None,
             memory_limit: None,
+            cpu_warning: None,
             max_open_files: None,
             environment: BTreeMap::new(),
             hosts: 1,

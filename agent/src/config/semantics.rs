@@ -297,6 +297,7 @@ impl Check<'_> {
     fn in_process(&mut self, app_id: &AppId, settings: &ConnectorSettings) {
         let unmet = [
             ("memory_limit", settings.memory_limit.is_some()),
+            ("cpu_warning", settings.cpu_warning.is_some()),
             ("max_open_files", settings.max_open_files.is_some()),
             ("environment", !settings.environment.is_empty()),
             ("sandbox", settings.sandbox != Sandbox::default()),

@@ -7,6 +7,7 @@
 //! ```text
 //!   timeout ─► cancel ─► grace ─► overdue: fresh host for new calls ─► grace for siblings ─► kill   (machine/)
 //! ```
+//! The grace for siblings ends with the last of them: a host that takes no new calls and has only overdue ones is ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -302,6 +303,7 @@ async fn overstayed(work: &mut Work) -> Result<Bytes, HostCallError> {
         work.capability.as_str()
     );
     work.live.log.tell(Some(&work.request_id), &reason);
+    work.call.overdue();
     // Full means that this host's overdue calls are known already.
     let _ = work.live.overdue.try_send(work.live.generation);
     work.call.answer().await

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, KeyId, Sha256};
+use crate::os::MemoryGuard;
 use crate::os::sandbox::{Confined, Level};
 
 /// The state of a connector, or of a file that is none.
@@ -74,6 +75,27 @@ pub struct Listing {
     /// Whether its settings name this content.
     #[serde(default)]
     pub pinned: bool,
+    /// The host in service.
+    #[serde(default)]
+    pub host: Option<HostFacts>,
+    /// What somebody should look into although it serves.
+    #[serde(default)]
+    pub warning: Option<String>,
+}
+
+/// What the host in service uses and is held to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Its resident memory in bytes; `None` inside the agent, where nobody can tell it apart.
+    pub resident_bytes: Option<u64>,
+    /// Of one core, on average over `connectors.cpu_warning_after`, for all hosts of the connector.
+    pub cpu_percent: Option<u32>,
+    /// In bytes.
+    pub memory_limit: Option<u64>,
+    /// What holds it to that.
+    pub memory_guard: Option<MemoryGuard>,
+    /// Times that `finish` was called for a call which was not open: late, double or unknown.
+    pub ignored_finishes: u64,
 }
 
 /// One row of `GET /connectors` as every caller may see it. What a [`Listing`] has besides says how this machine runs the
@@ -155,5 +177,7 @@ pub(super) fn removed(app_id: &AppId, last: &Transition) -> Listing {
         sandbox: None,
         signed_by: None,
         pinned: false,
+        host: None,
+        warning: None,
     }
 }

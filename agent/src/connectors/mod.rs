@@ -40,15 +40,16 @@ mod registry;
 mod settings;
 mod starter;
 mod store;
+mod vitals;
 mod walls;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use settings::{pinned, pinned_by_anyone};
+pub(crate) use settings::{Trial, pinned, pinned_by_anyone};
 
-pub use listing::{Detail, Listing, Row, State, Transition};
+pub use listing::{Detail, HostFacts, Listing, Row, State, Transition};
 
 use driver::Surroundings;
 use history::History;

@@ -20,7 +20,7 @@ use super::about::About;
 use super::artifact::Artifact;
 use super::fair::FairSlots;
 use super::history::History;
-use super::listing::{Listing, State, Transition};
+use super::listing::{HostFacts, Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, KeyId, Sha256};
@@ -62,6 +62,15 @@ pub(super) struct Entry {
     pub(super) in_flight: AtomicU32,
     pub(super) metrics: CallMetrics,
     pub(super) history: Mutex<History>,
+    /// At the last look.
+    pub(super) observed: ArcSwapOption<Observed>,
+}
+
+/// What its driver made of its hosts' use of the machine.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    pub(super) cpu_percent: Option<u32>,
+    pub(super) warning: Option<String>,
 }
 
 /// Where calls go.
@@ -198,6 +207,7 @@ impl Entry {
             in_flight: AtomicU32::new(0),
             metrics,
             history: Mutex::new(history),
+            observed: ArcSwapOption::empty(),
         };
         entry.set_timeout(timeout);
         Arc::new(entry)
@@ -231,6 +241,7 @@ impl Entry {
 
     pub(super) fn listing(&self) -> Listing {
         let status = self.status.load();
+        let observed = self.observed.load();
         Listing {
             app_id: self.app_id.to_string(),
             version: status.version.clone(),
@@ -249,6 +260,22 @@ impl Entry {
             sandbox: status.confined.as_deref().cloned(),
             signed_by: status.signed_by,
             pinned: status.pinned,
+            host: self.host_facts(observed.as_deref()),
+            warning: observed.as_ref().and_then(|observed| observed.warning.clone()),
         }
+    }
+
+    /// As it is now; nothing while none serves.
+    fn host_facts(&self, observed: Option<&Observed>) -> Option<HostFacts> {
+        let route = self.route.load();
+        let Route::Live(live) = &**route else { return None };
+        let vitals = live.host.vitals();
+        Some(HostFacts {
+            resident_bytes: vitals.usage.map(|usage| usage.resident_bytes),
+            cpu_percent: observed.and_then(|observed| observed.cpu_percent),
+            memory_limit: vitals.memory_limit,
+            memory_guard: vitals.memory_guard,
+            ignored_finishes: vitals.ignored_finishes,
+        })
     }
 }

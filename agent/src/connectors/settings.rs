@@ -21,6 +21,10 @@ pub(super) struct Effective {
     /// The longest that a call may take before the ladder begins.
     pub(super) timeout: Duration,
     pub(super) memory_limit: Option<u64>,
+    /// See [`super::vitals::Thresholds`].
+    pub(super) idle_memory_limit: Option<u64>,
+    pub(super) cpu_warning: u32,
+    pub(super) cpu_warning_after: Duration,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) max_open_files: u32,
     /// None if its sandbox is switched off.
@@ -54,6 +58,9 @@ impl Effective {
                 .max(1),
             timeout: own.timeout.unwrap_or(config.dispatch.timeout),
             memory_limit: memory_limit.filter(|_| isolation == Isolation::Process),
+            idle_memory_limit: config.connectors.idle_memory_limit,
+            cpu_warning: own.cpu_warning.unwrap_or(config.connectors.cpu_warning),
+            cpu_warning_after: config.connectors.cpu_warning_after,
             environment: own.environment,
             max_open_files: own.max_open_files.unwrap_or(config.connectors.max_open_files),
             confinement: walls::confinement(config, &own.sandbox),
@@ -93,6 +100,43 @@ impl Effective {
             scratch: self.scratch.join(format!("{app_id}-{generation}")),
             confinement: self.confinement.clone(),
             max_open_files: self.max_open_files,
+        }
+    }
+}
+
+/// What a host that no agent runs, to try a connector, is started with.
+pub(crate) struct Trial {
+    pub(crate) walls: Walls,
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) start_timeout: Duration,
+}
+
+impl Trial {
+    /// As the agent of `config` would start it, but for its directory for temporary files; `None` for a library of which
+    /// nobody knows yet whose it is.
+    pub(crate) fn of(config: &Config, app_id: Option<&AppId>, scratch: PathBuf) -> Self {
+        let Some(app_id) = app_id else {
+            return Trial {
+                walls: Walls {
+                    scratch,
+                    ..walls::for_inspection(config)
+                },
+                memory_limit: None,
+                environment: BTreeMap::new(),
+                start_timeout: config.connectors.start_timeout,
+            };
+        };
+        let settings = Effective::of(config, app_id);
+        Trial {
+            walls: Walls {
+                scratch,
+                confinement: settings.confinement,
+                max_open_files: settings.max_open_files,
+            },
+            memory_limit: settings.memory_limit,
+            environment: settings.environment,
+            start_timeout: settings.start_timeout,
         }
     }
 }

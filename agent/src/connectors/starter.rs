@@ -11,7 +11,8 @@ use crate::call::Call;
 use crate::config::model::{Isolation, LogLevel};
 use crate::domain::{AppId, Generation};
 use crate::hosting::{
-    CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError, Walls,
+    CancelReason, Exit, Host, HostCall, HostCallError, HostSpec, Launcher, Manifest, StartError, Vitals,
+    Walls,
 };
 use crate::os::sandbox::Confined;
 use crate::telemetry::connector_log::{ConnectorLog, ConnectorLogs};
@@ -181,7 +182,15 @@ impl AnyHost {
         match self {
             AnyHost::Real(host) => host.outdated().await,
             #[cfg(test)]
-            AnyHost::Fake(_) => std::future::pending().await,
+            AnyHost::Fake(host) => host.outdated().await,
+        }
+    }
+
+    pub(super) fn vitals(&self) -> Vitals {
+        match self {
+            AnyHost::Real(host) => host.vitals(),
+            #[cfg(test)]
+            AnyHost::Fake(host) => host.vitals(),
         }
     }
 
@@ -201,6 +210,14 @@ impl AnyCall {
             AnyCall::Real(call) => call.answer().await,
             #[cfg(test)]
             AnyCall::Fake(call) => call.answer().await,
+        }
+    }
+
+    pub(super) fn overdue(&self) {
+        match self {
+            AnyCall::Real(call) => call.overdue(),
+            #[cfg(test)]
+            AnyCall::Fake(call) => call.overdue(),
         }
     }
 

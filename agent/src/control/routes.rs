@@ -60,6 +60,7 @@ async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
         "dispatch_url": control.dispatch_url,
         "admin_url": control.admin_url,
         "certificate": certificate,
+        "memory_limits": health.memory,
         "connectors": health.backend.list(),
     }))
 }

@@ -20,7 +20,7 @@ use super::{HostSpec, Manifest, StartError, Walls};
 use crate::call::Call;
 use crate::domain::{AppId, Level};
 use crate::os::sandbox::{Confined, Confinement};
-use crate::os::{self, HostCommand, HostLimits, RawHost};
+use crate::os::{self, Cgroups, HostCommand, HostLimits, MemoryGuard, RawHost};
 
 /// The most that reading a library's table may take, which runs its initialisers.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -100,6 +100,7 @@ pub(super) struct Shared {
     spawner: Arc<Spawner>,
     budget: Budget,
     tasks: TaskTracker,
+    cgroups: Option<Cgroups>,
 }
 
 /// What is the same in inspecting and serving.
@@ -109,7 +110,11 @@ struct Starting {
 }
 
 impl Shared {
-    pub(super) fn new(executable: PathBuf, answer_budget: u64) -> std::io::Result<Self> {
+    pub(super) fn new(
+        executable: PathBuf,
+        answer_budget: u64,
+        cgroups: Option<Cgroups>,
+    ) -> std::io::Result<Self> {
         let total_units = u32::try_from(answer_budget / 1024).unwrap_or(u32::MAX);
         let units = (total_units as usize).min(Semaphore::MAX_PERMITS);
         Ok(Shared {
@@ -120,6 +125,7 @@ impl Shared {
                 total_units,
             },
             tasks: TaskTracker::new(),
+            cgroups,
         })
     }
 
@@ -143,7 +149,7 @@ impl Shared {
     pub(super) async fn start(&self, spec: HostSpec) -> Result<(Handle, Bytes, Confined), StartError> {
         let config_json = String::from_utf8(spec.config_json.to_vec())
             .map_err(|_| StartError::Failed("the connector's settings are not UTF-8".into()))?;
-        let settings = StartSettings {
+        let mut settings = StartSettings {
             limits: limits(&spec.walls, spec.memory_limit, spec.max_in_flight),
             confinement: confinement(&spec.walls, &spec.library),
             library: spec.library,
@@ -160,6 +166,9 @@ impl Shared {
             memory_limit: spec.memory_limit,
         };
         let mut starting = self.spawn(&spec.environment, &spec.walls, attached).await?;
+        if starting.handle.memory_guard() == MemoryGuard::Cgroup {
+            settings.limits.data_bytes = None;
+        }
         let conversation = async {
             let confined = starting.greet(&settings).await?;
             starting.manifest().await?;
@@ -196,6 +205,8 @@ impl Shared {
         let command = HostCommand {
             executable: self.executable.clone(),
             environment: host_environment(environment, &walls.scratch),
+            memory_limit: attached.memory_limit,
+            cgroups: self.cgroups.clone(),
         };
         let raw = self.spawner.spawn(command).await.map_err(failed)?;
         let io = raw.into_io().map_err(failed)?;

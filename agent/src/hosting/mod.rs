@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::call::Call;
 use crate::domain::{AppId, Generation};
 use crate::os::sandbox::{Confined, Confinement};
+use crate::os::{MemoryGuard, Usage};
 use crate::telemetry::connector_log::ConnectorLog;
 
 mod backend;
@@ -135,6 +136,23 @@ pub struct Exit {
     pub expected: bool,
 }
 
+/// What a host is seen to be doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// What its process uses; `None` when it is gone, and inside the agent, where nobody can tell it apart.
+    pub usage: Option<Usage>,
+    /// The limit on its memory in bytes.
+    pub memory_limit: Option<u64>,
+    /// What holds it to that; `None` inside the agent.
+    pub memory_guard: Option<MemoryGuard>,
+    /// Calls of `finish` that were late, double or unknown. Told by the host every 5 s.
+    pub ignored_finishes: u64,
+    /// Calls that it was ever given; only whether it has changed means something.
+    pub calls_begun: u64,
+    /// Calls that have not ended.
+    pub in_flight: u32,
+}
+
 /// Why a call is cancelled, as the ABI numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
@@ -179,7 +197,17 @@ impl Launcher {
     /// # Errors
     /// If the running executable cannot be found.
     pub fn new() -> std::io::Result<Self> {
-        Self::with(crate::os::running_executable()?, launcher::ANSWER_BUDGET)
+        Self::within(&crate::os::MemoryLimits::default())
+    }
+
+    /// The same, with hosts' memory limited in that way.
+    ///
+    /// # Errors
+    /// If the running executable cannot be found.
+    pub fn within(memory: &crate::os::MemoryLimits) -> std::io::Result<Self> {
+        let executable = crate::os::running_executable()?;
+        launcher::Shared::new(executable, launcher::ANSWER_BUDGET, memory.cgroups.clone())
+            .map(|shared| Launcher(Arc::new(shared)))
     }
 
     /// Like [`Launcher::new`] with another executable (which must understand `connector-host`), and a limit on the bytes of
@@ -188,7 +216,7 @@ impl Launcher {
     /// # Errors
     /// If the spawning thread cannot be started.
     pub fn with(executable: PathBuf, answer_budget: u64) -> std::io::Result<Self> {
-        launcher::Shared::new(executable, answer_budget).map(|shared| Launcher(Arc::new(shared)))
+        launcher::Shared::new(executable, answer_budget, None).map(|shared| Launcher(Arc::new(shared)))
     }
 
     /// Loads `library` in a throw-away host and reads its table and manifest, without creating an instance.
@@ -255,6 +283,15 @@ impl Host {
         }
     }
 
+    /// What it is seen to be doing. Reads a file of the system's; may be called from any thread.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        match &*self.0 {
+            Kind::Process(host) => host.vitals(),
+            Kind::InProcess(host) => host.vitals(),
+        }
+    }
+
     /// Takes no new calls, waits for those in flight up to `grace`, has the connector quiesced and destroyed, and ends the
     /// process; where that takes too long, kills it, or gives it up inside the agent.
     pub async fn drain(&self, grace: Duration) -> Exit {
@@ -297,15 +334,6 @@ impl Host {
             Kind::InProcess(_) => std::process::id(),
         }
     }
-
-    /// Its resident bytes, if they can be read. Inside the agent nobody can tell them apart.
-    #[must_use]
-    pub fn resident_bytes(&self) -> Option<u64> {
-        match &*self.0 {
-            Kind::Process(host) => host.resident_bytes(),
-            Kind::InProcess(_) => None,
-        }
-    }
 }
 
 impl HostCall {
@@ -320,6 +348,15 @@ impl HostCall {
             self.outcome = Some(outcome.unwrap_or_else(gone));
         }
         self.outcome.clone().expect("just filled")
+    }
+
+    /// Says that it will not end by itself. A host that has only such calls left is ended as soon as it takes no others;
+    /// inside the agent nothing can be ended.
+    pub fn overdue(&self) {
+        match &*self.host.0 {
+            Kind::Process(host) => host.overdue(self.id),
+            Kind::InProcess(_) => {}
+        }
     }
 
     /// Tells the connector that nobody waits any more.

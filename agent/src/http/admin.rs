@@ -24,6 +24,7 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::config::model::OperationMode;
 use crate::connectors::State as ConnectorState;
+use crate::os::MemoryLimits;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
 
@@ -36,6 +37,8 @@ pub(crate) struct Health {
     pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) auth: Authenticator,
     pub(crate) metrics: Metrics,
+    /// How hosts' memory is limited.
+    pub(crate) memory: MemoryLimits,
     pub(crate) draining: CancellationToken,
     /// Whether the dispatch listener accepts.
     pub(crate) listening: AtomicBool,

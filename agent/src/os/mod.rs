@@ -20,16 +20,19 @@ use linux as imp;
 use windows as imp;
 
 pub use facts::{FileFacts, FileKind, Owner, Stamp};
+pub(crate) use imp::Cgroups;
 pub(crate) use imp::{
     HostProcess, HostReader, HostWriter, Inbound, Inlet, Outbound, Output, RawHost, adopt_orphans, exit_now,
     harden_host, inherited_channels, keep_freed_memory, limit_host, prepare_spawner, running_executable,
     spawn_host,
 };
 pub use imp::{
-    create_private, create_private_dir, current_owner, current_user_is_privileged, disable_core_dumps,
-    file_facts, open_append, open_untrusted, path_facts, raise_nofile_limit, resolve_owner,
+    claim_memory_limits, create_private, create_private_dir, current_owner, current_user_is_privileged,
+    disable_core_dumps, file_facts, open_append, open_untrusted, path_facts, raise_nofile_limit,
+    resolve_owner,
 };
 pub(crate) use process::{HostCommand, HostIo, HostLimits, ProcessEnd};
+pub use process::{MemoryGuard, MemoryLimits, Usage};
 
 /// Why [`Inlet::wait`] has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

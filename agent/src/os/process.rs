@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostProcess, Inbound, Outbound, Output};
+use super::{Cgroups, HostProcess, Inbound, Outbound, Output};
 
 /// A host to be started. Everything else (descriptors, session, working directory) is the same for all of them.
 #[derive(Debug, Clone)]
@@ -14,6 +14,58 @@ pub(crate) struct HostCommand {
     pub(crate) executable: PathBuf,
     /// All of its environment.
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Bytes of memory that the kernel is to hold it to, where it can.
+    pub(crate) memory_limit: Option<u64>,
+    /// Where it gets a cgroup of its own.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has none"))]
+    pub(crate) cgroups: Option<Cgroups>,
+}
+
+/// What holds a host to its memory limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryGuard {
+    /// The agent, which looks four times a second at what is resident, and a limit on the data segment far above.
+    Sampled,
+    /// The kernel, by a cgroup of the host's own.
+    Cgroup,
+    /// Windows, by the host's job object, and the agent, which looks.
+    Job,
+}
+
+/// How the memory of all hosts is limited.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemoryLimits {
+    /// By what, where the limit can be set up for a host.
+    pub by: MemoryGuard,
+    /// Where the cgroups are, or why there are none. For people.
+    pub note: String,
+    /// Where hosts get theirs.
+    #[serde(skip)]
+    pub(crate) cgroups: Option<Cgroups>,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        MemoryLimits {
+            by: if cfg!(windows) {
+                MemoryGuard::Job
+            } else {
+                MemoryGuard::Sampled
+            },
+            note: String::new(),
+            cgroups: None,
+        }
+    }
+}
+
+/// What a process uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Resident bytes.
+    pub resident_bytes: u64,
+    /// Processor time of all its threads since it was started.
+    pub cpu: std::time::Duration,
 }
 
 /// What a host may use, by limits that it sets for itself before it loads anything.

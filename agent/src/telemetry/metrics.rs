@@ -31,6 +31,45 @@ struct Inner {
     log_lines_dropped: Family<AppLabels, Counter>,
     buffered_bytes: Gauge,
     connections: Gauge,
+    hosts: HostMetrics,
+}
+
+/// What the hosts of each connector use.
+#[derive(Default)]
+struct HostMetrics {
+    cpu_seconds: Family<AppLabels, Counter<f64, AtomicU64>>,
+    resident_bytes: Family<AppLabels, Gauge>,
+    ignored_finishes: Family<AppLabels, Counter>,
+}
+
+impl HostMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = HostMetrics::default();
+        registry.register_with_unit(
+            "connector_cpu",
+            "Processor time of a connector's host processes",
+            Unit::Seconds,
+            metrics.cpu_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "connector_resident_memory",
+            "Resident memory of a connector's host processes",
+            Unit::Bytes,
+            metrics.resident_bytes.clone(),
+        );
+        registry.register(
+            "connector_ignored_finishes",
+            "Calls of finish that were late, double or unknown",
+            metrics.ignored_finishes.clone(),
+        );
+        metrics
+    }
+
+    fn forget(&self, labels: &AppLabels) {
+        self.cpu_seconds.remove(labels);
+        self.resident_bytes.remove(labels);
+        self.ignored_finishes.remove(labels);
+    }
 }
 
 /// See [`Metrics::calls_of`].
@@ -147,6 +186,7 @@ impl Metrics {
             "Open connections of the dispatch listener",
             connections.clone(),
         );
+        let hosts = HostMetrics::register(&mut registry);
         let build: Family<BuildLabels, Gauge<u64, AtomicU64>> = Family::default();
         registry.register("build", "Constant 1, labelled with the version", build.clone());
         build
@@ -166,6 +206,7 @@ impl Metrics {
             log_lines_dropped,
             buffered_bytes,
             connections,
+            hosts,
         }))
     }
 
@@ -203,6 +244,20 @@ impl Metrics {
             .inc();
     }
 
+    /// The hosts of `app_id` were looked at: what they have used and done since the look before, and hold now.
+    pub fn hosts_seen(&self, app_id: &AppId, cpu: Duration, resident_bytes: u64, ignored_finishes: u64) {
+        let (labels, hosts) = (app(app_id), &self.0.hosts);
+        hosts.cpu_seconds.get_or_create(&labels).inc_by(cpu.as_secs_f64());
+        hosts
+            .resident_bytes
+            .get_or_create(&labels)
+            .set(i64::try_from(resident_bytes).unwrap_or(i64::MAX));
+        hosts
+            .ignored_finishes
+            .get_or_create(&labels)
+            .inc_by(ignored_finishes);
+    }
+
     /// A request was refused; `reason` is its error_code.
     pub fn request_refused(&self, reason: &'static str) {
         self.0
@@ -234,6 +289,7 @@ impl Metrics {
         self.0.in_flight.remove(&labels);
         self.0.call_seconds.remove(&labels);
         self.0.queue_seconds.remove(&labels);
+        self.0.hosts.forget(&labels);
     }
 
     /// The text of `/metrics`.

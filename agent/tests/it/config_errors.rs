@@ -155,7 +155,7 @@ fn unreadable_directory() {
     let mut command = home.command(&["check-config", "--config", "agent/agent.toml"]);
     if root {
         let binary = home.path().join("lumos-agent");
-        fs::copy(crate::support::home::AGENT, &binary).unwrap();
+        crate::support::home::copy_agent(&binary);
         mode(home.path(), 0o755);
         for name in [
             "tls",

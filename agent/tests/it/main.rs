@@ -4,6 +4,8 @@
 mod cli;
 mod config_errors;
 #[cfg(target_os = "linux")]
+mod confined;
+#[cfg(target_os = "linux")]
 mod containment;
 mod fuzz;
 mod hosting;

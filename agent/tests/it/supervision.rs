@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, Installation, PATIENCE};
 use crate::support::connectors::{drop_in, set_mode};
-use crate::support::home::AGENT;
+use crate::support::home::copy_agent;
 use crate::support::load::Load;
 use crate::support::residue::descendants;
 use crate::support::scenario::{Scenario, build};
@@ -139,7 +139,7 @@ async fn a_stop_under_load_ends_what_runs_and_refuses_the_rest() {
 async fn hosts_start_after_the_agents_binary_was_replaced() {
     let (installation, token) = installation("");
     let binary = installation.file("lumos-agent-copy");
-    fs::copy(AGENT, &binary).unwrap();
+    copy_agent(&binary);
     let mut agent = installation.start_copy(&binary);
     agent.wait_for("scenario", "ready");
 

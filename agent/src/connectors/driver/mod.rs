@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::about::About;
@@ -23,6 +23,7 @@ use super::machine::{Action, Event, Grace, Machine, Note, SIBLING_GRACE, Timer};
 use super::registry::{Entry, Live, Route, Shared, Status};
 use super::settings::Effective;
 use super::starter::{AnyHost, Starter, Up, Wanted};
+use super::vitals::{self, Watch};
 use crate::config::model::Isolation;
 use crate::domain::Generation;
 use crate::hosting::{Exit, StartError};
@@ -56,6 +57,7 @@ pub(super) struct Surroundings {
     pub(super) starts: Arc<Semaphore>,
 }
 
+mod looks;
 mod report;
 
 enum Done {
@@ -78,6 +80,7 @@ struct Driver {
     timers: HashMap<Timer, Instant>,
     overdue: mpsc::Sender<Generation>,
     since: (State, Timestamp),
+    watch: Watch,
 }
 
 /// Serves `entry` until it is removed or shut down and nothing of it is left.
@@ -111,7 +114,10 @@ pub(super) async fn run(
         timers: HashMap::new(),
         overdue,
         since: (State::Discovered, Timestamp::now()),
+        watch: Watch::default(),
     };
+    let mut looks = tokio::time::interval(vitals::EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     driver.take_over(start).await;
     let mut told = true;
     loop {
@@ -125,6 +131,7 @@ pub(super) async fn run(
             }
             Some(done) = driver.tasks.join_next_with_id() => driver.done(done).await,
             Some(generation) = overdue_calls.recv() => driver.step(Event::Overdue(generation)).await,
+            _ = looks.tick() => driver.look().await,
             () = sleep_until(due), if timer.is_some() => {
                 if let Some((timer, _)) = timer {
                     driver.timers.remove(&timer);
@@ -214,6 +221,7 @@ impl Driver {
             Ok((_, Done::Started(generation, result))) => self.started(generation, *result).await,
             Ok((_, Done::Gone(generation, exit))) => {
                 let live = self.hosts.remove(&generation);
+                self.watch.gone(generation);
                 let answered = live.is_some_and(|live| live.answered.load(Ordering::Relaxed));
                 self.surroundings
                     .shared
@@ -227,7 +235,10 @@ impl Driver {
                 })
                 .await;
             }
-            Ok((_, Done::Outdated(generation))) => self.step(Event::Outdated(generation)).await,
+            Ok((_, Done::Outdated(generation))) => {
+                let reason = "a name service file such as /etc/resolv.conf was replaced, and its sandbox knows only the old one; a fresh host takes over".to_owned();
+                self.step(Event::Outdated { generation, reason }).await;
+            }
             Ok((_, Done::Drained)) => {}
             Err(error) => {
                 let Some(generation) = started.filter(|_| error.is_panic()) else {
@@ -260,6 +271,7 @@ impl Driver {
         self.watch_exit(generation, up.host.clone());
         self.watch_walls(generation, up.host.clone());
         self.tell_gaps(generation, &up.confined);
+        self.watch.started(Instant::now(), generation, up.host.vitals());
         let live = self.live(generation, up, &artifact);
         self.hosts.insert(generation, Arc::new(live));
         self.step(Event::HostReady(generation)).await;

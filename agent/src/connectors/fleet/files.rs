@@ -136,6 +136,8 @@ impl FileState {
             sandbox: None,
             signed_by: served.and_then(|held| held.signed_by),
             pinned: false,
+            host: None,
+            warning: None,
         }
     }
 }

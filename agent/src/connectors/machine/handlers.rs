@@ -297,13 +297,12 @@ impl Machine {
         self.draining.push(live);
     }
 
-    pub(super) fn on_outdated(&mut self, generation: Generation, out: &mut Vec<Action>) {
+    pub(super) fn on_outdated(&mut self, generation: Generation, reason: &str, out: &mut Vec<Action>) {
         let Some(live) = self.serving.as_ref().filter(|live| live.generation == generation) else {
             return;
         };
         if !self.renew {
             self.renew = true;
-            let reason = "a name service file such as /etc/resolv.conf was replaced, and its sandbox knows only the old one; a fresh host takes over";
             note(out, live, State::Ready, reason);
         }
     }

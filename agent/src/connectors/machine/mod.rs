@@ -94,8 +94,12 @@ pub(super) enum Event {
     },
     /// A call overstayed the connector's timeout, and its cancellation.
     Overdue(Generation),
-    /// The system has changed around the walls of its host, which cannot follow.
-    Outdated(Generation),
+    /// A fresh host of the same content should take its place, though it works.
+    Outdated {
+        generation: Generation,
+        /// For the history.
+        reason: String,
+    },
     Timer(Timer),
     Shutdown,
 }
@@ -233,7 +237,7 @@ impl Machine {
             } => self.on_gone(generation, &reason, answered, jitter, &mut out),
             Event::StartStuck { generation, reason } => self.on_start_stuck(generation, &reason, &mut out),
             Event::Overdue(generation) => self.on_overdue(generation, &mut out),
-            Event::Outdated(generation) => self.on_outdated(generation, &mut out),
+            Event::Outdated { generation, reason } => self.on_outdated(generation, &reason, &mut out),
             Event::Timer(timer) => self.on_timer(timer, &mut out),
             Event::Shutdown => self.on_shutdown(&mut out),
         }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::Wanted;
 use crate::call::Call;
 use crate::domain::Generation;
-use crate::hosting::{CancelReason, Exit, HostCallError, Manifest, StartError, Walls};
+use crate::hosting::{CancelReason, Exit, HostCallError, Manifest, StartError, Vitals, Walls};
 
 /// What was started, in order, and what of it lives.
 #[derive(Clone, Default)]
@@ -36,7 +36,10 @@ struct Inner {
     script: BTreeMap<String, String>,
     exit: watch::Sender<Option<Exit>>,
     closed: watch::Sender<bool>,
-    in_flight: watch::Sender<u32>,
+    /// Calls that have not ended, and how many of them are overdue.
+    in_flight: watch::Sender<(u32, u32)>,
+    vitals: Mutex<Vitals>,
+    outdated: watch::Sender<bool>,
     cancels: AtomicU32,
 }
 
@@ -115,7 +118,9 @@ impl FakeStarter {
             script,
             exit: watch::Sender::new(None),
             closed: watch::Sender::new(false),
-            in_flight: watch::Sender::new(0),
+            in_flight: watch::Sender::new((0, 0)),
+            vitals: Mutex::default(),
+            outdated: watch::Sender::new(false),
             cancels: AtomicU32::new(0),
         }));
         self.hosts.lock().unwrap().push(host.clone());
@@ -153,7 +158,8 @@ impl FakeHost {
         if *self.0.closed.borrow() {
             return Err(HostCallError::Closed);
         }
-        self.0.in_flight.send_modify(|count| *count += 1);
+        self.0.in_flight.send_modify(|(count, _)| *count += 1);
+        self.set_vitals(|vitals| vitals.calls_begun += 1);
         let slow = self
             .0
             .script
@@ -171,8 +177,12 @@ impl FakeHost {
     pub(super) async fn drain(&self, grace: Duration) -> Exit {
         self.0.closed.send_replace(true);
         let mut in_flight = self.0.in_flight.subscribe();
-        let idle = in_flight.wait_for(|count| *count == 0);
+        let mut others = in_flight.clone();
+        let idle = in_flight.wait_for(|(count, _)| *count == 0);
         tokio::select! {
+            _ = others.wait_for(|(count, overdue)| *overdue > 0 && count == overdue) => {
+                self.end("calls were overdue, and no other was left", true);
+            }
             _ = tokio::time::timeout(grace, idle) => {}
             _ = self.exited() => {}
         }
@@ -182,6 +192,28 @@ impl FakeHost {
 
     pub(super) fn kill(&self, reason: &str) {
         self.end(reason, true);
+    }
+
+    /// What its next look shows.
+    pub(in crate::connectors) fn set_vitals(&self, change: impl FnOnce(&mut Vitals)) {
+        change(&mut self.0.vitals.lock().unwrap());
+    }
+
+    /// Says that the system has changed around its walls.
+    pub(in crate::connectors) fn become_outdated(&self) {
+        self.0.outdated.send_replace(true);
+    }
+
+    pub(super) async fn outdated(&self) {
+        let mut outdated = self.0.outdated.subscribe();
+        outdated.wait_for(|outdated| *outdated).await.unwrap();
+    }
+
+    pub(super) fn vitals(&self) -> Vitals {
+        Vitals {
+            in_flight: self.0.in_flight.borrow().0,
+            ..*self.0.vitals.lock().unwrap()
+        }
     }
 
     pub(super) async fn exited(&self) -> Exit {
@@ -236,9 +268,13 @@ impl FakeCall {
         self.cancelled.send_replace(true);
     }
 
+    pub(super) fn overdue(&self) {
+        self.host.0.in_flight.send_modify(|(_, overdue)| *overdue += 1);
+    }
+
     fn uncount(&mut self) {
         if std::mem::take(&mut self.counted) {
-            self.host.0.in_flight.send_modify(|count| *count -= 1);
+            self.host.0.in_flight.send_modify(|(count, _)| *count -= 1);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::world::{World, app, scripted};
 use crate::call::CallError;
 use crate::connectors::State;
@@ -113,34 +115,83 @@ async fn a_caller_that_goes_away_cancels_a_read_and_not_a_write() {
 async fn a_stuck_call_gets_the_connector_a_fresh_host() {
     let world = serving("max=2 call=stuck").await;
     let stuck = world.spawn_call("a", Level::Write, SECOND * 600);
+    // A sibling that is not overdue yet when the fresh host serves.
+    tokio::time::sleep(SECOND * 60).await;
+    let sibling = world.spawn_call("a", Level::Write, SECOND * 600);
     assert_eq!(
         stuck.await.unwrap().unwrap_err(),
         CallError::DeadlinePassed { sent: true }
     );
-    world
-        .until("a fresh host", || {
-            world.row("a").unwrap().generation == Some(Generation(2))
-        })
-        .await;
+    fresh_host(&world).await;
     let hosts = world.fake.hosts();
     assert_eq!(
         (hosts[0].cancels(), hosts[0].has_died()),
         (1, false),
         "its siblings have a grace"
     );
-    world
-        .until("the old host is killed", || hosts[0].has_died())
-        .await;
-    let detail = world.connectors.show(&app("a")).unwrap();
+    let begun = Instant::now();
+    let ended = sibling.await.unwrap();
+    assert!(matches!(ended, Err(CallError::HostDied(_))), "{ended:?}");
     assert!(
-        detail
-            .transitions
+        begun.elapsed() < SECOND * 31,
+        "the grace took {:?}",
+        begun.elapsed()
+    );
+    assert!(
+        reasons(&world)
             .iter()
-            .any(|step| step.reason.contains("overdue")),
-        "{:#?}",
-        detail.transitions
+            .any(|reason| reason == "calls were overdue")
     );
     world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_call_without_siblings_loses_its_host_at_once() {
+    let world = serving("max=2 call=stuck").await;
+    let begun = Instant::now();
+    let stuck = world.spawn_call("a", Level::Write, SECOND * 600);
+    assert!(stuck.await.unwrap().is_err());
+    let hosts = world.fake.hosts();
+    world.until("the old host is ended", || hosts[0].has_died()).await;
+    // The connector's timeout of 120 s, and the grace of 10 s for cancelling.
+    let took = begun.elapsed();
+    assert!((SECOND * 130..SECOND * 132).contains(&took), "{took:?}");
+    fresh_host(&world).await;
+    let reasons = reasons(&world);
+    assert!(
+        reasons.iter().any(|reason| reason.contains("no other was left")),
+        "{reasons:?}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_ends_with_the_last_call_that_is_not_overdue() {
+    let world = serving("max=2 call=stuck").await;
+    let begun = Instant::now();
+    let first = world.spawn_call("a", Level::Write, SECOND * 600);
+    tokio::time::sleep(SECOND * 20).await;
+    let second = world.spawn_call("a", Level::Write, SECOND * 600);
+    assert!(first.await.unwrap().is_err());
+    assert!(second.await.unwrap().is_err());
+    let hosts = world.fake.hosts();
+    world.until("the old host is ended", || hosts[0].has_died()).await;
+    let took = begun.elapsed();
+    assert!((SECOND * 150..SECOND * 152).contains(&took), "{took:?}");
+    world.stop().await;
+}
+
+async fn fresh_host(world: &World) {
+    world
+        .until("a fresh host", || {
+            world.row("a").unwrap().generation == Some(Generation(2))
+        })
+        .await;
+}
+
+fn reasons(world: &World) -> Vec<String> {
+    let detail = world.connectors.show(&app("a")).unwrap();
+    detail.transitions.into_iter().map(|step| step.reason).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,4 +5,5 @@ mod calls;
 mod files;
 mod restarts;
 mod settings;
+mod vitals;
 mod world;

@@ -221,6 +221,8 @@ fn config(dir: &Path) -> Config {
             max_in_flight: 8,
             memory_limit: None,
             idle_memory_limit: None,
+            cpu_warning: 80,
+            cpu_warning_after: Duration::from_secs(60),
             max_open_files: 1024,
             start_timeout: Duration::from_secs(30),
             rescan_interval: Duration::from_secs(5),

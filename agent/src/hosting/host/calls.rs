@@ -57,6 +57,8 @@ pub(super) struct OpenCall {
     pub(super) request_id: Arc<str>,
     pub(super) secrets: Option<SecretGuard>,
     partial: Option<Partial>,
+    /// It overstayed its time and its cancellation.
+    overdue: bool,
 }
 
 struct Partial {
@@ -89,6 +91,7 @@ impl OpenCalls {
             request_id,
             secrets,
             partial: None,
+            overdue: false,
         };
         self.open.insert(self.last_id, call);
         self.last_id
@@ -96,6 +99,23 @@ impl OpenCalls {
 
     pub(super) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    /// The call will not end by itself, if it has not ended.
+    pub(super) fn overdue(&mut self, call: u64) {
+        if let Some(open) = self.open.get_mut(&call) {
+            open.overdue = true;
+        }
+    }
+
+    /// Whether there are calls, and none that may end by itself.
+    pub(super) fn all_overdue(&self) -> bool {
+        !self.open.is_empty() && self.open.values().all(|open| open.overdue)
+    }
+
+    /// How many there have been.
+    pub(super) fn begun(&self) -> u64 {
+        self.last_id
     }
 
     pub(super) fn request_id(&self, call: u64) -> Option<Arc<str>> {
@@ -260,6 +280,21 @@ mod tests {
         assert_eq!(calls.room(call, Room::Never(5)), Some(10));
         let (_, result) = calls.done(call, Outcome::Answer, &[0; 10], 100).unwrap();
         assert_eq!(result, Err(HostCallError::TooLarge(5)));
+    }
+
+    #[test]
+    fn an_overdue_call_counts_only_while_it_is_open_and_alone() {
+        let mut calls = OpenCalls::default();
+        assert!(!calls.all_overdue());
+        let (stuck, _answer) = one(&mut calls);
+        let (sibling, _answer) = one(&mut calls);
+        calls.overdue(stuck);
+        assert!(!calls.all_overdue());
+        drop(calls.done(sibling, Outcome::Answer, b"", 1).unwrap());
+        assert!(calls.all_overdue());
+        drop(calls.done(stuck, Outcome::Answer, b"", 1).unwrap());
+        calls.overdue(stuck);
+        assert!(!calls.all_overdue());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod reader;
 mod supervisor;
 mod wire;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,10 +31,10 @@ pub(super) use self::reader::level_of;
 use self::wire::Wire;
 use super::frames::{CHUNK_BYTES, ToHost};
 use super::scratch::Scratch;
-use super::{CancelReason, Exit, HostCallError};
+use super::{CancelReason, Exit, HostCallError, Vitals};
 use crate::call::Call;
 use crate::domain::Level;
-use crate::os::{HostIo, HostProcess};
+use crate::os::{HostIo, HostProcess, MemoryGuard};
 use crate::telemetry::connector_log::ConnectorLog;
 
 /// Time for a connector to quiesce and be destroyed after its last call has ended.
@@ -77,6 +78,8 @@ pub(super) struct Inner {
     intent: Mutex<Option<Intent>>,
     exit: watch::Sender<Option<Exit>>,
     outdated: watch::Sender<bool>,
+    /// As the last PONG told.
+    ignored_finishes: AtomicU64,
     /// Fires when the process has ended, before what is left in its channels is read.
     ended: CancellationToken,
     attach: Attach,
@@ -89,6 +92,13 @@ struct State {
     announcing: u32,
     /// DRAIN is to follow the last of them.
     drain_due: bool,
+}
+
+impl State {
+    /// Only a kill ends it: no call will come, and those that it has will not end by themselves.
+    fn is_hopeless(&self) -> bool {
+        !self.takes_calls && self.open.all_overdue()
+    }
 }
 
 /// Why the agent wants a host to end.
@@ -131,6 +141,7 @@ pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phas
         intent: Mutex::default(),
         exit: watch::Sender::new(None),
         outdated: watch::Sender::new(false),
+        ignored_finishes: AtomicU64::new(0),
         ended: CancellationToken::new(),
         attach,
     });
@@ -170,11 +181,24 @@ impl Inner {
         u32::try_from(self.state().open.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn resident_bytes(&self) -> Option<u64> {
-        if self.ended.is_cancelled() {
-            return None;
+    pub(super) fn memory_guard(&self) -> MemoryGuard {
+        self.process.memory_guard()
+    }
+
+    pub(super) fn vitals(&self) -> Vitals {
+        let (in_flight, calls_begun) = {
+            let state = self.state();
+            (state.open.len(), state.open.begun())
+        };
+        let alive = !self.ended.is_cancelled();
+        Vitals {
+            usage: alive.then(|| self.process.usage()).flatten(),
+            memory_limit: self.attach.memory_limit,
+            memory_guard: Some(self.memory_guard()),
+            ignored_finishes: self.ignored_finishes.load(Ordering::Relaxed),
+            calls_begun,
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
         }
-        self.process.resident_bytes()
     }
 
     /// Sends START.
@@ -238,11 +262,28 @@ impl Inner {
         let mut state = self.state();
         state.takes_calls = false;
         state.drain_due = state.announcing > 0;
-        let drain = !state.drain_due;
+        let (drain, hopeless) = (!state.drain_due, state.is_hopeless());
         drop(state);
-        if drain {
+        if hopeless {
+            self.give_up();
+        } else if drain {
             self.wire.send(&ToHost::Drain);
         }
+    }
+
+    /// A call will not end by itself.
+    pub(super) fn overdue(&self, call: u64) {
+        let mut state = self.state();
+        state.open.overdue(call);
+        let hopeless = state.is_hopeless();
+        drop(state);
+        if hopeless {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&self) {
+        self.kill("calls were overdue, and no other was left", true);
     }
 
     /// Tells the connector that nobody waits for a call.

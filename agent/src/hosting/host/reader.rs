@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -114,14 +115,26 @@ fn take(host: &Arc<Inner>, frame: FromHost<'_>, phases: &mpsc::Sender<Phase>) ->
         FromHost::Chunk { call, total, bytes } => chunk(host, call, total, bytes),
         FromHost::Done { call, outcome, bytes } => {
             let limit = host.attach.max_response_bytes;
-            let ended = host.state().open.done(call, outcome, bytes, limit);
+            let (ended, hopeless) = {
+                let mut state = host.state();
+                let ended = state.open.done(call, outcome, bytes, limit);
+                (ended, state.is_hopeless())
+            };
             let (open, result) = ended.map_err(|error| error.to_string())?;
+            if hopeless {
+                host.give_up();
+            }
             drop(open.secrets);
             // Nobody may wait any more; then the outcome is forgotten.
             let _ = open.reply.send(result);
             Ok(())
         }
-        FromHost::Pong { outdated, .. } => {
+        FromHost::Pong {
+            ignored_finishes,
+            outdated,
+            ..
+        } => {
+            host.ignored_finishes.store(ignored_finishes, Ordering::Relaxed);
             host.outdated
                 .send_if_modified(|told| outdated && !std::mem::replace(told, true));
             Ok(())

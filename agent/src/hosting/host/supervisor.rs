@@ -10,7 +10,7 @@ use super::liveness::INTERVAL;
 use super::{Inner, Intent};
 use crate::hosting::frames::ToHost;
 use crate::hosting::{Exit, HostCallError};
-use crate::os::ProcessEnd;
+use crate::os::{MemoryGuard, ProcessEnd};
 
 /// How often to look whether a ping is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -71,8 +71,10 @@ fn check_memory(host: &Inner) {
     let Some(limit) = host.attach.memory_limit else {
         return;
     };
+    if host.process.memory_guard() == MemoryGuard::Cgroup {
+        return;
+    }
     if let Some(resident) = host.process.resident_bytes().filter(|resident| *resident > limit) {
-        let size = |bytes| bytesize::ByteSize(bytes).display().iec();
         let reason = format!(
             "it used {} of memory, over its memory_limit of {}",
             size(resident),
@@ -82,29 +84,43 @@ fn check_memory(host: &Inner) {
     }
 }
 
+fn size(bytes: u64) -> impl std::fmt::Display {
+    bytesize::ByteSize(bytes).display().iec()
+}
+
+/// How a process ended that the agent did not end.
+fn by_itself(host: &Inner, end: ProcessEnd) -> String {
+    match host.attach.memory_limit {
+        Some(limit) if host.process.ran_out_of_memory() => {
+            format!("it reached its memory_limit of {}: {end}", size(limit))
+        }
+        _ => end.to_string(),
+    }
+}
+
 /// How the end is told: what the agent did, unless the process ended in another way first.
 fn told(host: &Inner, end: ProcessEnd) -> Exit {
-    let by_itself = match end {
+    let not_by_us = match end {
         ProcessEnd::Signal(number) => number != 9,
         ProcessEnd::Code(_) => cfg!(unix),
         ProcessEnd::Unknown => false,
     };
     match host.intent().clone() {
-        Some(Intent::Kill { reason, expected }) if !by_itself => Exit { reason, expected },
+        Some(Intent::Kill { reason, expected }) if !not_by_us => Exit { reason, expected },
         Some(Intent::Drain) if end == ProcessEnd::Code(0) => Exit {
             reason: "drained".into(),
             expected: true,
         },
         Some(Intent::Drain) => Exit {
-            reason: format!("{end} while it was draining"),
+            reason: format!("{} while it was draining", by_itself(host, end)),
             expected: false,
         },
         Some(Intent::Kill { expected, .. }) => Exit {
-            reason: end.to_string(),
+            reason: by_itself(host, end),
             expected,
         },
         None => Exit {
-            reason: end.to_string(),
+            reason: by_itself(host, end),
             expected: false,
         },
     }

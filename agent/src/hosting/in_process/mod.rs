@@ -37,7 +37,7 @@ use super::host::{Budget, DESTROY_GRACE};
 use super::launcher::{check_info, info_call};
 use super::library::CREATE_CALL;
 use super::orders::{self, Ended, Order};
-use super::{CancelReason, Exit, HostCallError, HostSpec, StartError};
+use super::{CancelReason, Exit, HostCallError, HostSpec, StartError, Vitals};
 use crate::call::Call;
 use crate::domain::{AppId, Level};
 
@@ -199,6 +199,14 @@ fn serve(inner: &Inner, orders: &Receiver<Order>, backend: &dyn Backend) -> Ende
 }
 
 impl Inner {
+    pub(super) fn vitals(&self) -> Vitals {
+        Vitals {
+            ignored_finishes: self.calls.ignored(),
+            in_flight: self.in_flight(),
+            ..Vitals::default()
+        }
+    }
+
     pub(super) fn in_flight(&self) -> u32 {
         u32::try_from(self.calls.open_calls()).unwrap_or(u32::MAX)
     }

@@ -141,6 +141,8 @@ impl Backend for Fake {
             sandbox: None,
             signed_by: None,
             pinned: false,
+            host: None,
+            warning: None,
         };
         vec![
             listing("broken file", State::Refused),
@@ -224,6 +226,8 @@ fn connectors(dir: &Path) -> Connectors {
         max_in_flight: 8,
         memory_limit: None,
         idle_memory_limit: None,
+        cpu_warning: 80,
+        cpu_warning_after: Duration::from_secs(60),
         max_open_files: 1024,
         start_timeout: Duration::from_secs(30),
         rescan_interval: Duration::from_secs(10),
@@ -284,6 +288,7 @@ pub(super) fn stage() -> Stage {
         tls: None,
         auth,
         metrics: metrics.clone(),
+        memory: crate::os::MemoryLimits::default(),
         draining: draining.clone(),
         listening: AtomicBool::new(true),
     });

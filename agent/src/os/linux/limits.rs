@@ -66,8 +66,8 @@ pub(crate) fn harden_host() -> io::Result<()> {
         // SAFETY: ignoring a signal installs no handler; the number is valid.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // Best effort: must come before the process stops being dumpable, or the file belongs to root.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    // Must come before the process stops being dumpable, or the file belongs to root.
+    die_before_the_agent();
     rustix::thread::set_no_new_privs(true)?;
     become_subreaper()?;
     disable_core_dumps()?;
@@ -77,6 +77,17 @@ pub(crate) fn harden_host() -> io::Result<()> {
     // SAFETY: nothing has been written to the stream yet; a null buffer lets the C library allocate its own.
     unsafe { libc::setvbuf(stream, std::ptr::null_mut(), libc::_IOLBF, 0) };
     Ok(())
+}
+
+/// Makes this process, rather than the agent, the victim when the machine's memory runs out. Inherited so far is what the
+/// agent has, and that may be high already: a container's often is. Best effort.
+fn die_before_the_agent() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    const MORE: i32 = 500;
+    const MOST: i32 = 1000;
+    let inherited = std::fs::read_to_string(FILE).ok();
+    let inherited: i32 = inherited.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let _ = std::fs::write(FILE, inherited.max(0).saturating_add(MORE).min(MOST).to_string());
 }
 
 /// Sets what the host may use. Lower than before, so that it always may, and for good: nothing in the process can raise it.

@@ -1,5 +1,6 @@
 //! Linux.
 
+mod cgroup;
 mod channel;
 mod files;
 mod inlet;
@@ -7,6 +8,8 @@ mod limits;
 mod orphans;
 mod process;
 
+pub(crate) use cgroup::Cgroups;
+pub use cgroup::claim_memory_limits;
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
 pub use files::{
     create_private, create_private_dir, current_owner, current_user_is_privileged, file_facts, open_append,

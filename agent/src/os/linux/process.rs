@@ -7,14 +7,17 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::cgroup::Leaf;
 use super::channel::{FROM_AGENT, Inbound, Outbound, Output, TO_AGENT};
 use super::orphans::{self, hosts};
-use crate::os::{HostCommand, HostIo, ProcessEnd};
+use crate::os::{HostCommand, HostIo, MemoryGuard, ProcessEnd, Usage};
 
 /// Bytes that a host can leave in its channel without waiting for the agent.
 const ROOM: usize = 1 << 20;
@@ -49,6 +52,8 @@ pub(crate) struct RawHost {
     pidfd: OwnedFd,
     inbound: StdStream,
     outbound: StdStream,
+    // Behind the child, so that it is dropped when that is gone.
+    leaf: Option<Leaf>,
 }
 
 /// A child that nobody waits for yet. Dropping it, because nobody wants the host any more, ends and reaps it.
@@ -89,24 +94,49 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
         .stderr(Stdio::piped());
     let ends = (host_reads.as_raw_fd(), host_writes.as_raw_fd());
     let agent = rustix::process::getpid();
+    let leaf = make_leaf(command);
+    let door = leaf.as_ref().map(|(_, door)| door.as_raw_fd());
     // SAFETY: between fork and exec `settle_child` only makes system calls; it neither allocates nor locks.
-    unsafe { process.pre_exec(move || settle_child(ends, agent)) };
+    unsafe { process.pre_exec(move || settle_child(ends, door, agent)) };
     let mut hosts = hosts();
     let child = process.spawn()?;
     hosts.add(child.id());
     drop(hosts);
     let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a process id");
+    let entered = leaf.map(|(leaf, _)| leaf).filter(|leaf| leaf.holds(child.id()));
+    if command.cgroups.is_some() && entered.is_none() {
+        tracing::warn!(
+            "a host could not be put into a cgroup of its own; the agent watches its memory instead"
+        );
+    }
     let child = Unwatched(Some(child));
     Ok(RawHost {
         pidfd: rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?,
         child,
         inbound: from_host,
         outbound: to_host,
+        leaf: entered,
     })
 }
 
-/// Runs in the child: its own session, death with the agent, channels at their places, nothing else inherited.
-fn settle_child((reads, writes): (RawFd, RawFd), agent: Pid) -> io::Result<()> {
+/// The cgroup for a host, and the file by which it enters.
+fn make_leaf(command: &HostCommand) -> Option<(Leaf, File)> {
+    let made = command.cgroups.as_ref()?.leaf(command.memory_limit);
+    let made = made.and_then(|leaf| {
+        let door = leaf.door()?;
+        Ok((leaf, door))
+    });
+    made.inspect_err(|error| tracing::warn!(%error, "the cgroup of a host cannot be made"))
+        .ok()
+}
+
+/// Runs in the child: its own cgroup, its own session, death with the agent, channels at their places, nothing else
+/// inherited.
+fn settle_child((reads, writes): (RawFd, RawFd), door: Option<RawFd>, agent: Pid) -> io::Result<()> {
+    if let Some(door) = door {
+        // SAFETY: a plain system call with a constant of the given length. The parent looks whether it did its work.
+        unsafe { libc::write(door, b"0".as_ptr().cast(), 1) };
+    }
     rustix::process::setsid()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if rustix::process::getppid() != Some(agent) {
@@ -170,7 +200,12 @@ impl RawHost {
                 return Err(error);
             }
         };
-        let process = HostProcess { pid, pidfd };
+        let process = HostProcess {
+            pid,
+            pidfd,
+            leaf: self.leaf,
+            ran_out: AtomicBool::new(false),
+        };
         let missing = || io::Error::other("the output pipe is missing");
         Ok(HostIo {
             process,
@@ -186,6 +221,8 @@ impl RawHost {
 pub(crate) struct HostProcess {
     pid: u32,
     pidfd: AsyncFd<OwnedFd>,
+    leaf: Option<Leaf>,
+    ran_out: AtomicBool,
 }
 
 impl HostProcess {
@@ -208,11 +245,33 @@ impl HostProcess {
             match self.reap() {
                 Some(end) => {
                     orphans::end_all().await;
+                    if let Some(leaf) = &self.leaf {
+                        self.ran_out.store(leaf.ran_out(), Ordering::Relaxed);
+                        leaf.remove().await;
+                    }
                     return end;
                 }
                 None => ready.clear_ready(),
             }
         }
+    }
+
+    /// What holds it to its memory limit.
+    pub(crate) fn memory_guard(&self) -> MemoryGuard {
+        match self.leaf {
+            Some(_) => MemoryGuard::Cgroup,
+            None => MemoryGuard::Sampled,
+        }
+    }
+
+    /// Whether the kernel ended it, or something that it started, because it had reached its memory limit. After `wait`.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.ran_out.load(Ordering::Relaxed)
+    }
+
+    /// What it uses. Not for a process that `wait` has reaped: the number may be another's by then.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        usage(&std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?)
     }
 
     /// Its resident bytes. Not for a process that `wait` has reaped: the number may be another's by then.
@@ -247,9 +306,43 @@ impl HostProcess {
     }
 }
 
+/// Reads `/proc/PID/stat` (proc_pid_stat(5)): user and system time are its fields 14 and 15, resident pages its field 24.
+fn usage(stat: &str) -> Option<Usage> {
+    // The name in parentheses is the second field and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let ticks = number(14)? + number(15)?;
+    let page = u64::try_from(rustix::param::page_size()).ok()?;
+    Some(Usage {
+        resident_bytes: number(24)? * page,
+        cpu: Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()),
+    })
+}
+
 impl Drop for HostProcess {
     fn drop(&mut self) {
         self.kill();
         let _ = self.reap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_behind_a_name_with_anything_in_it() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 150 0 0 20 0 3 0 12345 99999 10 18446744073709551615";
+        let page = u64::try_from(rustix::param::page_size()).unwrap();
+        let ticks = rustix::param::clock_ticks_per_second();
+        assert_eq!(
+            usage(stat),
+            Some(Usage {
+                resident_bytes: 10 * page,
+                cpu: Duration::from_millis(400 * 1000 / ticks),
+            })
+        );
+        assert_eq!(usage("7 (a) S 1"), None);
     }
 }

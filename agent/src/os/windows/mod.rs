@@ -12,7 +12,8 @@ pub use files::{create_private, create_private_dir, file_facts, open_append, ope
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
+pub use process::claim_memory_limits;
 pub(crate) use process::{
-    HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
+    Cgroups, HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
 };
 pub use security::{current_owner, current_user_is_privileged, resolve_owner};

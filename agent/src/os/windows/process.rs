@@ -7,24 +7,25 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::path::PathBuf;
 
 use tokio::sync::watch;
-use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::Foundation::{FILETIME, HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_JOB_MEMORY,
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
     TerminateJobObject,
 };
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
     CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW,
-    DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, GetExitCodeProcess, INFINITE,
-    InitializeProcThreadAttributeList, LPPROC_THREAD_ATTRIBUTE_LIST, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
-    PROCESS_INFORMATION, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW, TerminateProcess,
-    UpdateProcThreadAttribute, WaitForSingleObject,
+    DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT, GetExitCodeProcess, GetProcessTimes,
+    INFINITE, InitializeProcThreadAttributeList, LPPROC_THREAD_ATTRIBUTE_LIST,
+    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROCESS_INFORMATION, ResumeThread, STARTF_USESTDHANDLES,
+    STARTUPINFOEXW, TerminateProcess, UpdateProcThreadAttribute, WaitForSingleObject,
 };
 
 use super::channel::{Inbound, Outbound};
-use crate::os::{HostCommand, HostIo, ProcessEnd};
+use crate::os::{HostCommand, HostIo, MemoryGuard, MemoryLimits, ProcessEnd, Usage};
 
 /// Nothing to do: what a host starts stays in its job, and ends with it.
 ///
@@ -33,6 +34,16 @@ use crate::os::{HostCommand, HostIo, ProcessEnd};
 #[expect(clippy::unnecessary_wraps, reason = "fails on Linux")]
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(())
+}
+
+/// There are none on Windows: a host's job limits its memory.
+#[derive(Debug, Clone)]
+pub(crate) enum Cgroups {}
+
+/// Nothing to be claimed: each host's job limits its memory.
+#[must_use]
+pub fn claim_memory_limits() -> MemoryLimits {
+    MemoryLimits::default()
 }
 
 /// The running executable; Windows does not let it be replaced while it runs, only renamed.
@@ -50,6 +61,7 @@ pub(crate) fn prepare_spawner() -> io::Result<()> {
 pub(crate) struct RawHost {
     process: OwnedHandle,
     job: OwnedHandle,
+    memory_limit: Option<u64>,
     pid: u32,
     inbound: io::PipeReader,
     outbound: io::PipeWriter,
@@ -94,7 +106,7 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
         // SAFETY: an open handle of ours.
         checked(unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) })?;
     }
-    let job = new_job()?;
+    let job = new_job(command.memory_limit)?;
     let mut line: Vec<u16> = format!(
         "lumos-agent connector-host {} {}",
         inherited[0] as usize, inherited[1] as usize
@@ -141,6 +153,7 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
     Ok(RawHost {
         process,
         job,
+        memory_limit: command.memory_limit,
         pid: made.dwProcessId,
         inbound: from_host,
         outbound: to_host,
@@ -159,8 +172,9 @@ fn enter_and_run(job: &OwnedHandle, process: &OwnedHandle, thread: &OwnedHandle)
     Ok(())
 }
 
-/// A job whose processes end when its last handle is closed, which the end of the agent does.
-fn new_job() -> io::Result<OwnedHandle> {
+/// A job whose processes end when its last handle is closed, which the end of the agent does. Together they may commit
+/// `memory_limit` bytes; allocations beyond that fail.
+fn new_job(memory_limit: Option<u64>) -> io::Result<OwnedHandle> {
     // SAFETY: no attributes, no name.
     let job = unsafe { CreateJobObjectW(std::ptr::null(), std::ptr::null()) };
     if job.is_null() {
@@ -170,6 +184,10 @@ fn new_job() -> io::Result<OwnedHandle> {
     let job = unsafe { OwnedHandle::from_raw_handle(job) };
     let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
     limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    if let Some(bytes) = memory_limit {
+        limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
+        limits.JobMemoryLimit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
     // SAFETY: the struct is the one that the class asks for, with its size.
     checked(unsafe {
         SetInformationJobObject(
@@ -259,6 +277,7 @@ impl RawHost {
                 pid: self.pid,
                 process: self.process,
                 job: self.job,
+                memory_limit: self.memory_limit,
                 end,
             },
             inbound: Inbound::new(self.inbound)?,
@@ -285,6 +304,7 @@ pub(crate) struct HostProcess {
     pid: u32,
     process: OwnedHandle,
     job: OwnedHandle,
+    memory_limit: Option<u64>,
     end: watch::Receiver<Option<ProcessEnd>>,
 }
 
@@ -308,6 +328,44 @@ impl HostProcess {
         };
         self.kill();
         end
+    }
+
+    /// What holds it to its memory limit.
+    pub(crate) fn memory_guard(&self) -> MemoryGuard {
+        MemoryGuard::Job
+    }
+
+    /// Whether it came so near to its memory limit that an allocation was probably refused.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        let mut used = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        let size = u32::try_from(size_of_val(&used)).expect("a small struct");
+        // SAFETY: an open handle, and the struct that the class asks for, with its size; nobody wants the length.
+        let asked = checked(unsafe {
+            QueryInformationJobObject(
+                self.job.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw mut used).cast(),
+                size,
+                std::ptr::null_mut(),
+            )
+        });
+        let near = |limit: u64| used.PeakJobMemoryUsed as u64 >= limit - limit / 16;
+        asked.is_ok() && self.memory_limit.is_some_and(near)
+    }
+
+    /// What it uses.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let mut times = [FILETIME::default(); 4];
+        let [created, ended, kernel, user] = &mut times;
+        let process = self.process.as_raw_handle();
+        // SAFETY: an open handle, and four places for times.
+        checked(unsafe { GetProcessTimes(process, created, ended, kernel, user) }).ok()?;
+        // In units of 100 ns.
+        let span = |time: &FILETIME| (u64::from(time.dwHighDateTime) << 32) | u64::from(time.dwLowDateTime);
+        Some(Usage {
+            resident_bytes: self.resident_bytes()?,
+            cpu: std::time::Duration::from_nanos((span(kernel) + span(user)).saturating_mul(100)),
+        })
     }
 
     /// Its resident bytes.

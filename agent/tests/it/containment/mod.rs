@@ -2,6 +2,7 @@
 //! HTTPS, beside a well-behaved one under constant load of which no call may fail.
 
 mod calling;
+mod machine;
 mod starting;
 
 use std::fs;
@@ -36,12 +37,17 @@ struct Stage {
 impl Stage {
     /// Measures the well-behaved connector alone, and what the agent holds then.
     async fn new(configuration: &str) -> Self {
+        Self::prepared(configuration, Installation::start).await
+    }
+
+    /// The same, with an agent that is started in another way.
+    async fn prepared(configuration: &str, start: impl FnOnce(Installation) -> Agent) -> Self {
         let installation = Installation::new();
         installation.configure(configuration);
         let token = installation.token("test", &["*:*", "admin"]);
         let neighbour = build(&Scenario::default());
         drop_in(&neighbour, &installation.connectors(), "scenario.so");
-        let mut agent = installation.start();
+        let mut agent = start(installation);
         agent.wait_for("scenario", "ready");
         let client = agent.client();
         let load = Load::start(

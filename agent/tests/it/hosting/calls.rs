@@ -23,7 +23,7 @@ async fn answers_come_back_byte_for_byte() {
         r#"{"from": "a thread"}"#
     );
     assert_eq!(host.in_flight(), 0);
-    assert!(host.resident_bytes().unwrap() > 100_000);
+    assert!(host.vitals().usage.unwrap().resident_bytes > 100_000);
     let exit = host.drain(LONG).await;
     assert_eq!((exit.reason.as_str(), exit.expected), ("drained", true));
     assert!(bench.log().contains("destroyed"));

@@ -128,6 +128,29 @@ async fn a_call_that_never_ends_is_waited_for_and_then_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overdue_calls_are_waited_for_only_beside_others() {
+    let bench = Bench::new();
+    let host = bench.start(cc::connector("bad", &[])).await;
+    let (overdue, sibling) = (begin(&host, "never", "{}"), begin(&host, "never", "{}"));
+    overdue.overdue();
+    assert!(ask(&host, "info", "{}").await.is_ok(), "it still takes calls");
+    let draining = host.clone();
+    let drained = tokio::spawn(async move { draining.drain(LONG).await });
+    let patience = Duration::from_millis(300);
+    assert!(
+        tokio::time::timeout(patience, host.exited()).await.is_err(),
+        "its sibling may end by itself"
+    );
+    sibling.overdue();
+    let exit = drained.await.unwrap();
+    assert_eq!(
+        (exit.reason.as_str(), exit.expected),
+        ("calls were overdue, and no other was left", true)
+    );
+    assert!(!exists(host.pid()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_lines_holds_up_nobody() {
     let bench = Bench::new();
     let host = bench.start(cc::connector("bad", &[])).await;

@@ -110,6 +110,29 @@ impl Installation {
         self.launch(command)
     }
 
+    /// The same, as the only process of a cgroup.
+    pub(crate) fn start_in(self, cgroup: &Path) -> Agent {
+        let script = format!(
+            "echo $$ > {}/cgroup.procs && exec {} run",
+            cgroup.display(),
+            super::home::AGENT
+        );
+        let command = self.command_of(Path::new("/bin/sh"), ["-c", &script]);
+        self.launch(command)
+    }
+
+    /// The same, with `etc` in the place of `/etc`.
+    pub(crate) fn start_with_etc(self, etc: &Path) -> Agent {
+        let script = format!(
+            "mount --bind {} /etc && exec {} run",
+            etc.display(),
+            super::home::AGENT
+        );
+        let mut command = self.command_of(Path::new("unshare"), ["--mount", "sh", "-c"]);
+        command.arg(script);
+        self.launch(command)
+    }
+
     fn launch(self, mut command: Command) -> Agent {
         let log = File::options()
             .create(true)

@@ -6,6 +6,14 @@ use std::process::{Command, Output};
 /// The binary under test.
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_lumos-agent");
 
+/// Copies the binary under test, to be run. By another process: a child that a parallel test forks from this one would hold
+/// the copy open for writing, and nothing can be run for so long.
+#[cfg(unix)]
+pub(crate) fn copy_agent(to: &Path) {
+    let copied = Command::new("cp").arg(AGENT).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// A directory with an installation, removed when dropped.
 pub(crate) struct Home {
     directory: tempfile::TempDir,
