@@ -11,13 +11,14 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use tokio::time::Instant;
-use tracing::field;
 
 use super::dispatch::Dispatch;
 use super::envelope::{ErrorCode, Problem};
 use super::{body, headers, strict};
 use crate::auth::{Peer, Principal};
 use crate::domain::{AppId, CapabilityName};
+use crate::telemetry::log;
+use crate::telemetry::request_line::{Millis, Pairs, RequestLine};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Where nothing was called.
@@ -97,39 +98,20 @@ impl Drop for Inner {
             None => (499, "caller_gone"),
         };
         let (target, spent) = (self.target.get(), self.spent.get());
-        // A field that is `None` is not written, and costs nothing.
-        tracing::info!(
-            request_id = %self.request_id,
-            caller = self.caller.get().map(|caller| &*caller.name),
-            app_id = target.map(|(app_id, _)| app_id.as_str()),
-            capability = target.map(|(_, capability)| capability.as_str()),
+        log::request(&RequestLine {
+            request_id: &self.request_id,
+            caller: self.caller.get().map(|caller| &*caller.name),
+            app_id: target.map(|(app_id, _)| app_id.as_str()),
+            capability: target.map(|(_, capability)| capability.as_str()),
             status,
-            error_code = (!error_code.is_empty()).then_some(error_code),
-            queue_ms = spent.map(|spent| millis(spent.queue)),
-            connector_ms = spent.map(|spent| millis(spent.connector)),
-            total_ms = millis(self.arrived.elapsed()),
-            request_bytes = spent.map(|spent| spent.request_bytes),
-            answer_bytes = spent.map(|spent| spent.answer_bytes),
-            observability = (!self.observability.is_empty()).then(|| field::display(Pairs(&self.observability))),
-            "request"
-        );
-    }
-}
-
-/// Milliseconds with three decimals.
-fn millis(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
-}
-
-struct Pairs<'a>(&'a [(String, String)]);
-
-impl std::fmt::Display for Pairs<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (n, (name, value)) in self.0.iter().enumerate() {
-            let comma = if n > 0 { "," } else { "" };
-            write!(f, "{comma}{name}={value}")?;
-        }
-        Ok(())
+            error_code,
+            queue_ms: spent.map(|spent| Millis(spent.queue)),
+            connector_ms: spent.map(|spent| Millis(spent.connector)),
+            total_ms: Millis(self.arrived.elapsed()),
+            request_bytes: spent.map(|spent| spent.request_bytes),
+            answer_bytes: spent.map(|spent| spent.answer_bytes),
+            observability: Pairs(&self.observability),
+        });
     }
 }
 
@@ -212,9 +194,9 @@ fn finish(exchange: &Exchange, response: &mut Response, code: &'static str) {
     let _ = exchange.0.answered.set((response.status(), code));
     let spent = exchange.0.spent.get().copied().unwrap_or_default();
     let timing = format!(
-        "queue;dur={:.3}, connector;dur={:.3}",
-        millis(spent.queue),
-        millis(spent.connector)
+        "queue;dur={}, connector;dur={}",
+        Millis(spent.queue),
+        Millis(spent.connector)
     );
     let headers = response.headers_mut();
     headers.insert(

@@ -95,7 +95,8 @@ impl Lines {
         }
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Takes whole lines.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = lock(&self.0.waiting);
         if waiting.lines.len() + line.len() > MOST {
             waiting.dropped += 1;

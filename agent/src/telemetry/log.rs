@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,10 +12,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use super::lines::{Line, Lines};
+use super::request_line::RequestLine;
 use crate::config::model::{LogFormat, LogLevel};
 
 /// The lines of this process, once its log is set up.
 static LINES: OnceLock<Lines> = OnceLock::new();
+/// Their form.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Changes the level of a log that was set up. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +35,7 @@ impl LogHandle {
 /// Sets up the log of this process. Later calls have no effect on it.
 #[must_use]
 pub fn init(level: LogLevel, format: LogFormat) -> LogHandle {
+    let _ = FORMAT.set(format);
     let (filter, handle) = reload::Layer::new(filter(level));
     let lines = match format {
         LogFormat::Text => fmt::layer()
@@ -57,6 +62,14 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Warning => LevelFilter::WARN,
         LogLevel::Error | LogLevel::Critical => LevelFilter::ERROR,
     }
+}
+
+/// Logs a request, at INFO.
+pub(crate) fn request(line: &RequestLine<'_>) {
+    let Some(format) = FORMAT.get().filter(|_| tracing::enabled!(tracing::Level::INFO)) else {
+        return;
+    };
+    lines().push(line.formatted(*format, Timestamp::now()).as_bytes());
 }
 
 /// Writes what was logged and has not been written yet. For the end of the process.

@@ -6,3 +6,4 @@ mod lines;
 pub mod log;
 pub(crate) mod mask;
 pub mod metrics;
+pub(crate) mod request_line;

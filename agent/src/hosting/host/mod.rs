@@ -28,7 +28,7 @@ use self::calls::OpenCalls;
 pub(super) use self::calls::{Held, IdHasher};
 use self::liveness::Liveness;
 pub(super) use self::reader::level_of;
-use self::wire::Wire;
+use self::wire::{When, Wire};
 use super::frames::{CHUNK_BYTES, ToHost};
 use super::scratch::Scratch;
 use super::{CancelReason, Exit, HostCallError, Vitals};
@@ -39,6 +39,9 @@ use crate::telemetry::connector_log::ConnectorLog;
 
 /// Time for a connector to quiesce and be destroyed after its last call has ended.
 pub(super) const DESTROY_GRACE: Duration = Duration::from_secs(5);
+
+/// Calls in flight from which on further ones are written together.
+const CROWD: usize = 8;
 
 /// How far a start has come.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,7 +155,7 @@ pub(super) fn attach(io: HostIo, attach: Attach) -> (Handle, mpsc::Receiver<Phas
     let writer = inner.clone();
     tasks.spawn(async move {
         tokio::select! {
-            () = writer.wire.write_when_blocked() => {}
+            () = writer.wire.write_what_is_left() => {}
             () = writer.ended.cancelled() => {}
         }
     });
@@ -217,13 +220,18 @@ impl Inner {
             Some(log) if !call.secrets.is_empty() => Some(log.guard(call.secrets.clone())),
             _ => None,
         };
-        let id = {
+        let (id, when) = {
             let mut state = self.state();
             if !state.takes_calls {
                 return Err(HostCallError::Closed);
             }
             state.announcing += 1;
-            state.open.add(reply, call.request_id.clone(), secrets)
+            let when = if state.open.len() < CROWD {
+                When::Now
+            } else {
+                When::Together
+            };
+            (state.open.add(reply, call.request_id.clone(), secrets), when)
         };
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         let body = &call.body;
@@ -240,7 +248,8 @@ impl Inner {
         let rest = body[first..]
             .chunks(CHUNK_BYTES)
             .map(|bytes| ToHost::Body { call: id, bytes });
-        self.wire.send_with_body(std::iter::once(head).chain(rest), body);
+        self.wire
+            .send_with_body(std::iter::once(head).chain(rest), body, when);
         self.announced();
         Ok((id, answer))
     }

@@ -1,8 +1,9 @@
 //! Frames on their way to a host.
 //!
 //! Whoever has a frame writes it itself if nobody else is writing; frames that come meanwhile are left to that writer, who
-//! goes on until none is left. So a lone call costs no change of task, and many at once share a system call. What the
-//! channel does not take at once is left to the host's writer task. The queue is bounded by the calls in flight.
+//! goes on until none is left. So a lone call costs no change of task. Where many calls are in flight, frames are left to
+//! the host's writer task, which lets everyone who is ready add his before it writes them with one system call. What the
+//! channel does not take at once is left to that task too. The queue is bounded by the calls in flight.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
@@ -22,7 +23,8 @@ const SLICES: usize = 32;
 pub(super) struct Wire {
     channel: Outbound,
     state: Mutex<State>,
-    blocked: Notify,
+    /// There is something for the writer task.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -32,6 +34,15 @@ struct State {
     writing: bool,
     /// The channel is closed; what is sent vanishes, and the host's end says why.
     broken: bool,
+}
+
+/// When frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// By whoever sends them.
+    Now,
+    /// Together with what others are about to send.
+    Together,
 }
 
 enum Segment {
@@ -74,7 +85,7 @@ impl Wire {
         Wire {
             channel,
             state: Mutex::default(),
-            blocked: Notify::new(),
+            left: Notify::new(),
         }
     }
 
@@ -86,11 +97,16 @@ impl Wire {
     pub(super) fn send(&self, frame: &ToHost<'_>) {
         let mut state = self.lock();
         frame.encode(state.tail());
-        self.push(state);
+        self.push(state, When::Now);
     }
 
     /// Sends frames whose trailing bytes are parts of `body`, one after the other.
-    pub(super) fn send_with_body<'a>(&self, frames: impl Iterator<Item = ToHost<'a>>, body: &Bytes) {
+    pub(super) fn send_with_body<'a>(
+        &self,
+        frames: impl Iterator<Item = ToHost<'a>>,
+        body: &Bytes,
+        when: When,
+    ) {
         let mut state = self.lock();
         let mut sent = 0;
         for frame in frames {
@@ -104,15 +120,18 @@ impl Wire {
             }
             sent += trailing.len();
         }
-        self.push(state);
+        self.push(state, when);
     }
 
-    fn push<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+    fn push<'a>(&'a self, mut state: MutexGuard<'a, State>, when: When) {
         if state.broken {
             state.queue.clear();
         } else if !state.writing {
             state.writing = true;
-            self.write(state);
+            match when {
+                When::Now => self.write(state),
+                When::Together => self.left.notify_one(),
+            }
         }
     }
 
@@ -130,7 +149,7 @@ impl Wire {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // `writing` stays set: the writer task has it now.
-                    self.blocked.notify_one();
+                    self.left.notify_one();
                     return;
                 }
                 Err(_) => {
@@ -164,10 +183,12 @@ impl Wire {
         Ok(())
     }
 
-    /// The writer task: writes what `send` could not.
-    pub(super) async fn write_when_blocked(&self) {
+    /// The writer task: writes what was left to it.
+    pub(super) async fn write_what_is_left(&self) {
         loop {
-            self.blocked.notified().await;
+            self.left.notified().await;
+            // Lets whoever is ready to run add his frames first.
+            tokio::task::yield_now().await;
             if self.channel.writable().await.is_err() {
                 self.lock().broken = true;
                 return;
