@@ -1,8 +1,9 @@
 //! `fulfill_arbitrary_endpoint`: one request to the app, as the caller words it and as far as the connector allows it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -47,7 +48,26 @@ pub struct ArbitraryResponse {
     /// Why there is no answer of the app, fit to be shown to users; absent if there is one.
     pub error: Option<String>,
     /// Seconds until another try is worth while; absent if that is not known. Whole or not, as it came.
+    #[serde(default)]
+    #[schemars(with = "Seconds")]
     pub retry_after_seconds: Option<Number>,
     /// The address that was called.
     pub resolved_url: String,
+}
+
+/// Schema only: the API says that the number may be a whole one.
+struct Seconds;
+
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "number"}, {"type": "integer"}, {"type": "null"}]})
+    }
 }

@@ -28,6 +28,7 @@ pub struct AuthCredential {
     #[schemars(extend("x-semantic" = "key-pair"))]
     pub key_pair: Option<KeyPairCredential>,
     /// No credential at all.
+    #[serde(default, deserialize_with = "crate::envelope::object_or_null")]
     pub empty: Option<EmptyCredential>,
 }
 
@@ -117,7 +118,7 @@ pub struct JwtHeaders {
     pub x5u: String,
     pub x5c: String,
     pub x5t: String,
-    #[serde(rename = "x5t#S256")]
+    #[serde(rename = "x5t#S256", alias = "x5t_s256")]
     pub x5t_s256: String,
     pub cty: String,
     pub crit: Vec<String>,

@@ -43,6 +43,7 @@ pub struct OAuthAuthorization {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
+    #[schemars(with = "String")]
     pub client_secret: Secret,
     /// Comes back with the user.
     pub state: Option<String>,

@@ -1,7 +1,8 @@
 //! The steps of OAuth 2.0 (RFC 6749): consent, tokens, fresh tokens.
 //!
 //! These requests come before there is a credential, so they carry none: they travel in
-//! [`UnauthenticatedRequest`](crate::UnauthenticatedRequest).
+//! [`UnauthenticatedRequest`](crate::UnauthenticatedRequest). Their schemas call no text a secret, because no form asks for
+//! one of them; ours keep what is secret out of logs all the same.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub struct AuthorizationUrl {
     /// Where the user gives consent.
     pub authorization_url: String,
     /// The secret half of the code challenge (RFC 7636), to be kept until the user comes back.
+    #[schemars(with = "Option<String>")]
     pub code_verifier: Option<Secret>,
 }
 
@@ -46,12 +48,15 @@ pub struct HandleAuthorizationCallback {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
+    #[schemars(with = "String")]
     pub client_secret: Secret,
     /// The address at which the user came back, with the code in it.
+    #[schemars(with = "String")]
     pub redirect_uri_with_code: Secret,
     /// The state that the address was made with.
     pub state: Option<String>,
     /// What `get_authorization_url` gave.
+    #[schemars(with = "Option<String>")]
     pub code_verifier: Option<Secret>,
 }
 
@@ -64,6 +69,7 @@ pub struct HandleClientCredentials {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
+    #[schemars(with = "String")]
     pub client_secret: Secret,
     /// The scopes to ask for.
     pub scopes: Vec<String>,
@@ -78,8 +84,10 @@ pub struct RefreshAccessToken {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
+    #[schemars(with = "String")]
     pub client_secret: Secret,
     /// The token to trade for a new one.
+    #[schemars(with = "String")]
     pub refresh_token: Secret,
     /// Handed back as it came.
     pub state: Option<String>,
@@ -89,8 +97,10 @@ pub struct RefreshAccessToken {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct OauthCredentials {
     /// The token for calls.
+    #[schemars(with = "String")]
     pub access_token: Secret,
     /// The token for new tokens.
+    #[schemars(with = "Option<String>")]
     pub refresh_token: Option<Secret>,
     /// How the access token is sent.
     pub token_type: TokenType,
