@@ -31,6 +31,34 @@ pub struct AuthCredential {
     pub empty: Option<EmptyCredential>,
 }
 
+impl AuthCredential {
+    /// The kinds that are filled, by the names of their members.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("oauth", self.oauth.is_some()),
+            (
+                "oauth_client_credentials",
+                self.oauth_client_credentials.is_some(),
+            ),
+            ("oauth1", self.oauth1.is_some()),
+            ("basic", self.basic.is_some()),
+            ("token", self.token.is_some()),
+            ("jwt", self.jwt.is_some()),
+            ("service_account", self.service_account.is_some()),
+            ("key_pair", self.key_pair.is_some()),
+            ("empty", self.empty.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, filled)| filled.then_some(kind))
+    }
+
+    /// Whether it is filled with that kind.
+    #[must_use]
+    pub fn holds(&self, kind: &str) -> bool {
+        self.kinds().any(|filled| filled == kind)
+    }
+}
+
 /// An OAuth access token obtained with a user's consent.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-credential-type" = "oauth"))]
@@ -50,7 +78,6 @@ pub struct OAuthClientCredential {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub client_secret: Secret,
     /// The scopes to ask for.
     pub scopes: Vec<String>,
@@ -63,12 +90,10 @@ pub struct OAuth1Credential {
     /// The consumer's key.
     pub consumer_key: String,
     /// The consumer's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub consumer_secret: Secret,
     /// The token's id.
     pub token_id: String,
     /// The token's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub token_secret: Secret,
 }
 
@@ -79,7 +104,6 @@ pub struct BasicCredential {
     /// The user name.
     pub username: String,
     /// The password.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub password: Secret,
 }
 
@@ -88,7 +112,6 @@ pub struct BasicCredential {
 #[schemars(extend("x-credential-type" = "token"))]
 pub struct TokenCredential {
     /// The token.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub token: Secret,
 }
 
@@ -101,6 +124,7 @@ pub struct JwtCredential {
     /// The token's claims.
     pub claims: JwtClaims,
     /// The key to sign with.
+    #[schemars(with = "String")]
     pub secret: Secret,
 }
 
@@ -198,3 +222,20 @@ pub struct KeyPairCredential {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-credential-type" = "empty"))]
 pub struct EmptyCredential {}
+
+/// Parameters of `validate_credential_config`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "validation"))]
+pub struct ValidateCredentialConfig {
+    /// The credential as it was typed in.
+    pub credential: AuthCredential,
+}
+
+/// Result of `validate_credential_config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidatedCredentialConfig {
+    /// Whether the credential can be used.
+    pub valid: bool,
+    /// What is wrong, fit to be shown to customers.
+    pub validation_errors: Option<Vec<String>>,
+}

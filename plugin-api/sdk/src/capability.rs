@@ -8,21 +8,47 @@ use std::marker::PhantomData;
 
 use lumos_connector_models as models;
 
-/// A standard capability that takes `I` and gives `O`.
-pub struct Standard<I, O> {
+use crate::auth::{Auth, NoAuth};
+
+/// A standard capability that takes `I` and gives `O`; `G` says whether its requests carry credentials.
+pub struct Standard<I, O, G = Authenticated> {
     pub(crate) name: &'static str,
-    payloads: PhantomData<fn(I) -> O>,
+    payloads: PhantomData<fn(I, G) -> O>,
 }
 
-impl<I, O> Clone for Standard<I, O> {
+/// Whether the requests of a capability carry credentials: [`Authenticated`] or [`Open`].
+pub trait Guard: 'static {
+    /// What a capability of a connector with the credential `A` finds in its context.
+    type Auth<A: Auth>: Auth;
+    #[doc(hidden)]
+    const OPEN: bool;
+}
+
+/// Requests carry credentials.
+pub struct Authenticated;
+
+/// Requests carry none, because there is none yet.
+pub struct Open;
+
+impl Guard for Authenticated {
+    type Auth<A: Auth> = A;
+    const OPEN: bool = false;
+}
+
+impl Guard for Open {
+    type Auth<A: Auth> = NoAuth;
+    const OPEN: bool = true;
+}
+
+impl<I, O, G> Clone for Standard<I, O, G> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<I, O> Copy for Standard<I, O> {}
+impl<I, O, G> Copy for Standard<I, O, G> {}
 
-impl<I, O> Standard<I, O> {
+impl<I, O, G> Standard<I, O, G> {
     const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -38,10 +64,10 @@ impl<I, O> Standard<I, O> {
 }
 
 macro_rules! standard {
-    ($($constant:ident = $name:literal: $input:ty => $output:ty;)*) => {
+    ($($constant:ident = $name:literal: $input:ty => $output:ty $(, $guard:ident)?;)*) => {
         $(
             #[doc = concat!("`", $name, "`")]
-            pub const $constant: Standard<$input, $output> = Standard::new($name);
+            pub const $constant: Standard<$input, $output $(, $guard)?> = Standard::new($name);
         )*
     };
 }
@@ -60,5 +86,7 @@ standard! {
     DELETE_ACCOUNT = "delete_account": models::DeleteAccount => models::DeletedAccount;
     ASSIGN_ENTITLEMENT = "assign_entitlement": models::AssignEntitlement => models::AssignedEntitlement;
     UNASSIGN_ENTITLEMENT = "unassign_entitlement": models::UnassignEntitlement => models::UnassignedEntitlement;
+    VALIDATE_CREDENTIAL_CONFIG = "validate_credential_config":
+        models::ValidateCredentialConfig => models::ValidatedCredentialConfig, Open;
     PROBE_INTEGRATION = "probe_integration": models::ProbeIntegration => models::ProbeResults;
 }

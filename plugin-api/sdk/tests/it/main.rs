@@ -5,5 +5,6 @@
 mod abi;
 mod connector;
 mod http;
+mod reference;
 mod requests;
 mod upstream;
