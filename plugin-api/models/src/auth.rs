@@ -131,37 +131,57 @@ pub struct JwtCredential {
 /// The header of a JSON Web Token; names as in RFC 7515, section 4.1.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "JWTHeaders")]
-#[allow(missing_docs)]
 pub struct JwtHeaders {
+    /// The algorithm of the signature.
     pub alg: String,
+    /// Where the set of keys is.
     pub jku: String,
+    /// The key.
     pub jwk: String,
+    /// The type of the token.
     pub typ: String,
+    /// Which key it is.
     pub kid: String,
+    /// Where the key's certificate is.
     pub x5u: String,
+    /// The chain of certificates.
     pub x5c: String,
+    /// SHA-1 of the certificate.
     pub x5t: String,
+    /// SHA-256 of the certificate.
     #[serde(rename = "x5t#S256")]
     pub x5t_s256: String,
+    /// The type of the content.
     pub cty: String,
+    /// Extensions that have to be understood.
     pub crit: Vec<String>,
 }
 
 /// The claims of a JSON Web Token; names as in RFC 7519, section 4.1, and RFC 8693, section 4.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "JWTClaims")]
-#[allow(missing_docs)]
 pub struct JwtClaims {
+    /// Who issued the token.
     pub iss: String,
+    /// Whom it is about.
     pub sub: String,
+    /// Whom it is for.
     pub aud: String,
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
+    /// When it begins to hold, in seconds since 1970.
     pub nbf: i64,
+    /// When it was issued, in seconds since 1970.
     pub iat: i64,
+    /// The token's id.
     pub jti: String,
+    /// Who acts.
     pub act: String,
+    /// What it allows.
     pub scope: Vec<String>,
+    /// The client that asked for it.
     pub client_id: String,
+    /// Who may act.
     pub may_act: String,
 }
 

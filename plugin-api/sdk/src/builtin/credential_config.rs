@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use lumos_connector_models::{
-    AuthCredential, ErrorCode, Request, Response, ValidateCredentialConfig, ValidatedCredentialConfig,
+    AuthCredential, ErrorCode, Response, ValidateCredentialConfig, ValidatedCredentialConfig,
 };
 use serde_json::Value;
 
@@ -24,10 +24,11 @@ pub(crate) async fn validate_credential_config(connector: &Connector, body: &[u8
     let envelope = Envelope::Standard { open: true };
     Model::request(envelope, "ValidateCredentialConfigRequest", payload).check(&mut document)?;
     connector.check_settings(document.get("settings"))?;
-    let request: Request<ValidateCredentialConfig> = serde_json::from_value(document).map_err(|_| {
+    let payload = document.get_mut("request").map(Value::take).unwrap_or_default();
+    let request: ValidateCredentialConfig = serde_json::from_value(payload).map_err(|_| {
         ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
     })?;
-    let credential = request.request.credential;
+    let credential = request.credential;
     let spec = find(connector, &credential)?;
     let mut complaints: Vec<String> = first_glance(spec, &credential)?.into_iter().collect();
     if complaints.is_empty()

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod bounds;
 mod coerce;
 mod report;
 mod walk;
@@ -45,9 +46,8 @@ fn invalid(mistakes: &[Mistake]) -> ConnectorError {
     bad_request(format!("Invalid request - {}", report::render(mistakes)))
 }
 
-/// The document in `body`; an empty body is an empty object.
+/// The document in `body`.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, ConnectorError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| {
         // Only syntax can be wrong here, and serde's words for that hold nothing of the document.
         invalid(&[Mistake::json(&error.to_string())])
