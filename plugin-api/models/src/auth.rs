@@ -242,20 +242,3 @@ pub struct KeyPairCredential {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-credential-type" = "empty"))]
 pub struct EmptyCredential {}
-
-/// Parameters of `validate_credential_config`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-capability-level" = "validation"))]
-pub struct ValidateCredentialConfig {
-    /// The credential as it was typed in.
-    pub credential: AuthCredential,
-}
-
-/// Result of `validate_credential_config`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ValidatedCredentialConfig {
-    /// Whether the credential can be used.
-    pub valid: bool,
-    /// What is wrong, fit to be shown to customers.
-    pub validation_errors: Option<Vec<String>>,
-}

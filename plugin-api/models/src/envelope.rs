@@ -39,6 +39,22 @@ pub struct Request<T> {
     pub rate_limit: Option<RateLimitRequestInfo>,
 }
 
+/// What a caller sends to a capability that comes before there is a credential, and whose payload is `T`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Request")]
+pub struct UnauthenticatedRequest<T> {
+    /// The capability's own parameters.
+    pub request: T,
+    /// Whether the app's raw answers are wanted as well.
+    pub include_raw_data: Option<bool>,
+    /// The page that is wanted.
+    pub page: Option<Page>,
+    /// The tenant's settings, in the shape of the connector's settings model.
+    pub settings: Option<crate::JsonObject>,
+    /// What the caller knows about rate limits, and how long it waits.
+    pub rate_limit: Option<RateLimitRequestInfo>,
+}
+
 /// What a capability answers when it succeeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Response")]

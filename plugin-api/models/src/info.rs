@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::JsonObject;
+use crate::access_graph::{
+    AccessGraphEntitlementRule, AccessGraphEntitlementType, AccessGraphImpliedAccessRule,
+};
 use crate::entitlement::EntitlementType;
 use crate::resource::ResourceType;
 
@@ -62,48 +65,6 @@ pub struct CapabilitySchema {
     /// What is special about it in this connector.
     pub description: Option<String>,
 }
-
-/// A kind of entitlement in the access graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AccessGraphEntitlementType {
-    /// The kind's id.
-    pub type_id: String,
-    /// The kind's name for people.
-    pub type_label: String,
-    /// The kind of resource that it applies to.
-    pub resource_type_id: String,
-}
-
-/// An entitlement that every resource of a kind has, so that the graph need not list it for each of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub struct AccessGraphEntitlementRule {
-    pub entitlement_type: String,
-    pub entitlement_id: String,
-    pub resource_type: String,
-    pub is_assignable: Option<bool>,
-    pub denies_access: bool,
-    pub label: String,
-    pub description: Option<String>,
-}
-
-/// An entitlement that follows from another: on the same resource, or on those that are related to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub struct AccessGraphImpliedAccessRule {
-    pub from_entitlement_type: String,
-    pub from_entitlement_id: String,
-    pub from_resource_type: String,
-    /// The relationship that leads to the other resources; without it, the rule stays on one resource.
-    pub relationship_label: Option<String>,
-    pub to_entitlement_type: String,
-    pub to_entitlement_id: String,
-    pub to_resource_type: String,
-}
-
-/// Parameters of `connected_info`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GetConnectedInfo {}
 
 /// What an app is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

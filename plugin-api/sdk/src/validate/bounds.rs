@@ -37,11 +37,17 @@ fn text_length(schema: &JsonObject, length: u64) -> Option<Broken> {
 fn list_length(schema: &JsonObject, length: u64) -> Option<Broken> {
     let items = |bound: &Value| if bound == 1 { "item" } else { "items" };
     if let Some(bound) = above(schema, "minItems", length) {
-        let message = format!("List should have at least {bound} {} after validation", items(bound));
+        let message = format!(
+            "List should have at least {bound} {} after validation",
+            items(bound)
+        );
         return Some(broken("too_short", message, "min_length", bound));
     }
     let bound = below(schema, "maxItems", length)?;
-    let message = format!("List should have at most {bound} {} after validation", items(bound));
+    let message = format!(
+        "List should have at most {bound} {} after validation",
+        items(bound)
+    );
     Some(broken("too_long", message, "max_length", bound))
 }
 
@@ -57,14 +63,44 @@ fn below<'a>(schema: &'a JsonObject, name: &str, length: u64) -> Option<&'a Valu
         .filter(|bound| bound.as_u64().is_some_and(|bound| length > bound))
 }
 
-type Rule = (&'static str, &'static str, &'static str, &'static str, fn(f64, f64) -> bool);
+type Rule = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(f64, f64) -> bool,
+);
 
 /// Keyword, kind of mistake, name of the bound, words, and when it is kept.
 const SIZES: [Rule; 4] = [
-    ("minimum", "greater_than_equal", "ge", "greater than or equal to", |value, bound| value >= bound),
-    ("exclusiveMinimum", "greater_than", "gt", "greater than", |value, bound| value > bound),
-    ("maximum", "less_than_equal", "le", "less than or equal to", |value, bound| value <= bound),
-    ("exclusiveMaximum", "less_than", "lt", "less than", |value, bound| value < bound),
+    (
+        "minimum",
+        "greater_than_equal",
+        "ge",
+        "greater than or equal to",
+        |value, bound| value >= bound,
+    ),
+    (
+        "exclusiveMinimum",
+        "greater_than",
+        "gt",
+        "greater than",
+        |value, bound| value > bound,
+    ),
+    (
+        "maximum",
+        "less_than_equal",
+        "le",
+        "less than or equal to",
+        |value, bound| value <= bound,
+    ),
+    (
+        "exclusiveMaximum",
+        "less_than",
+        "lt",
+        "less than",
+        |value, bound| value < bound,
+    ),
 ];
 
 fn size(schema: &JsonObject, value: f64) -> Option<Broken> {

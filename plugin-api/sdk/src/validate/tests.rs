@@ -9,11 +9,19 @@ use super::*;
 const ENVELOPE: Envelope = Envelope::Standard { open: false };
 
 fn list_accounts() -> Model {
-    Model::request(ENVELOPE, "ListAccountsRequest", schema::input_of::<ListAccounts>())
+    Model::request(
+        ENVELOPE,
+        "ListAccountsRequest",
+        schema::input_of::<ListAccounts>(),
+    )
 }
 
 fn told(model: &Model, document: &Value) -> String {
-    model.check(&mut document.clone()).unwrap_err().message().to_owned()
+    model
+        .check(&mut document.clone())
+        .unwrap_err()
+        .message()
+        .to_owned()
 }
 
 #[test]
@@ -66,7 +74,11 @@ fn a_secret_of_the_wrong_type_is_not_repeated() {
 
 #[test]
 fn a_field_of_the_wrong_type() {
-    let model = Model::request(ENVELOPE, "DeleteAccountRequest", schema::input_of::<DeleteAccount>());
+    let model = Model::request(
+        ENVELOPE,
+        "DeleteAccountRequest",
+        schema::input_of::<DeleteAccount>(),
+    );
     assert_eq!(
         told(&model, &json!({"request": {"account_id": 12}})),
         "Invalid request - [{'type': 'string_type', 'loc': ('request', 'account_id'), 'msg': 'Input should be a valid string'}]"
