@@ -76,6 +76,63 @@ fn documents() -> Vec<Case> {
         case("token", "list_accounts", "empty text", ""),
         case("token", "list_accounts", "cut", "{\"request\": "),
         case("token", "list_accounts", "trailing", "{\"request\": {}} x"),
+        case(
+            "token",
+            "list_accounts",
+            "not a number",
+            "{\"request\": {\"x\": NaN}}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "infinite",
+            "{\"request\": {\"x\": Infinity}}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "half a character",
+            "{\"request\": \"\\ud800\"}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "control character",
+            "{\"request\": \"\u{1}\"}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "byte order mark",
+            "\u{feff}{\"request\": {}}",
+        ),
+        case("token", "list_accounts", "single quotes", "{'request': 's3cret'}"),
+        case("token", "list_accounts", "comma at the end", "{\"request\": {},}"),
+        case(
+            "token",
+            "list_accounts",
+            "no comma",
+            "{\"request\": {} \"auth\": 1}",
+        ),
+        case("token", "list_accounts", "word", "s3cret"),
+        case(
+            "token",
+            "list_accounts",
+            "huge number",
+            "{\"request\": {}, \"page\": {\"size\": 1e400}}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "large size",
+            "{\"request\": {}, \"auth\": {\"token\": {\"token\": \"t\"}}, \"page\": {\"size\": 99999999999999999999}}",
+        ),
+        case(
+            "token",
+            "list_accounts",
+            "member twice",
+            "{\"request\": {}, \"auth\": 3, \"auth\": {\"token\": {\"token\": \"t\"}}}",
+        ),
         of("null", Value::Null),
         of("list", json!([])),
         of("text", json!("s3cret")),
@@ -493,6 +550,49 @@ fn errors() -> Vec<Case> {
         fail("dressed", json!({"how": "dressed"})),
         fail("blank", json!({"how": "ConflictError", "text": "  "})),
     ];
+    for how in ["connect", "read_timeout", "closed", "not_json"] {
+        cases.push(fail(how, json!({"how": how})));
+    }
+    let status = |status: u16, text: &str, kind: Option<&str>| {
+        let name = format!(
+            "{status} {} {}",
+            kind.unwrap_or("untyped"),
+            text.chars().take(12).collect::<String>().escape_debug()
+        );
+        fail(
+            &name,
+            json!({"how": "status", "status": status, "text": text, "content_type": kind}),
+        )
+    };
+    for code in (400..=431).chain([451]).chain(500..=511).chain([599]) {
+        cases.push(status(
+            code,
+            r#"{"detail": "it's \"so\""}"#,
+            Some("application/json"),
+        ));
+    }
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "0",
+        "null",
+        "\"word\"",
+        r#"[1, 2.5, true, null, {"a": "b\nc"}]"#,
+        "some\n  lines \tof text",
+        "<!DOCTYPE html><p>s3cret",
+        "  <html>s3cret",
+        "  \n ",
+    ] {
+        cases.push(status(500, text, None));
+    }
+    cases.push(status(502, "no markup", Some("text/html; charset=utf-8")));
+    cases.push(status(500, &"long ".repeat(200), Some("text/plain")));
+    cases.push(status(
+        500,
+        &format!("\"{}\"", "x".repeat(9000)),
+        Some("application/json"),
+    ));
     for kind in ErrorKind::ALL {
         cases.push(fail(kind.name(), json!({"how": kind.name()})));
         cases.push(fail(
