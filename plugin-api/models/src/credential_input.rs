@@ -14,7 +14,6 @@ pub struct BasicAuthentication {
     /// The user name.
     pub username: String,
     /// The password.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub password: Secret,
 }
 
@@ -23,7 +22,6 @@ pub struct BasicAuthentication {
 #[schemars(extend("x-credential-type" = "token"))]
 pub struct TokenAuthentication {
     /// The token.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub token: Secret,
 }
 
@@ -68,7 +66,6 @@ pub struct OAuthClientCredentialAuthorization {
     #[schemars(extend("x-field_type" = "HIDDEN", "x-hidden" = true))]
     pub client_id: String,
     /// The client's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub client_secret: Secret,
     /// The scopes to ask for.
     pub scopes: Vec<String>,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use lumos_connector_models::{Page, RateLimitRequestInfo};
+use lumos_connector_models::{CapabilityLevel, Page, RateLimitMode, RateLimitRequestInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -39,6 +39,9 @@ pub(crate) struct CallInfo {
     pub(crate) tenant: u64,
     pub(crate) deadline: Option<Instant>,
     pub(crate) trace: Option<Arc<str>>,
+    pub(crate) level: CapabilityLevel,
+    /// What the connector declared for the capability.
+    pub(crate) rate_limit_mode: Option<RateLimitMode>,
 }
 
 impl<A, S> Context<A, S> {
@@ -90,6 +93,21 @@ impl<A, S> Context<A, S> {
             token: Some(token),
             size: Some(size),
         })
+    }
+
+    /// How this call is to treat the app's rate limits: as the connector declared for the capability, or else as the caller
+    /// asks. Without either, reads keep within them and writes only try again.
+    #[must_use]
+    pub fn rate_limit_mode(&self) -> RateLimitMode {
+        let asked = self
+            .rate_limit
+            .as_ref()
+            .and_then(|info| info.caller_override_mode);
+        let usual = match self.call.level {
+            CapabilityLevel::Read => RateLimitMode::Enforce,
+            CapabilityLevel::Write => RateLimitMode::RetryOnly,
+        };
+        self.call.rate_limit_mode.or(asked).unwrap_or(usual)
     }
 
     /// When the caller stops waiting, if it does.

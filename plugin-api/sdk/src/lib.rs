@@ -55,8 +55,11 @@ mod builtin;
 pub mod capability;
 mod connector;
 mod context;
+mod credentials;
 mod error;
 pub mod export;
+pub mod field;
+mod fingerprint;
 mod handler;
 pub mod harness;
 pub mod http;
@@ -73,7 +76,8 @@ pub use lumos_connector_models as models;
 
 pub use connector::{CallOptions, Connector};
 pub use context::Context;
-pub use error::ConnectorError;
+pub use error::{ConnectorError, ErrorKind};
+pub use fingerprint::request_fingerprint;
 pub use integration::{Input, Integration, IntegrationError, Output};
 pub use settings::{NoSettings, Settings};
 

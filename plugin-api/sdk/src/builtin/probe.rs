@@ -20,7 +20,7 @@ use crate::connector::{CallOptions, Connector};
 use crate::error::ConnectorError;
 use crate::handler::{self, Outcome};
 use crate::schema;
-use crate::validate;
+use crate::validate::{self, Envelope};
 
 /// Size of the pages that checks read, and so the most samples of a check.
 const PAGE_SIZE: i64 = 10;
@@ -69,10 +69,11 @@ pub(crate) async fn probe(connector: &Connector, body: &[u8], options: &CallOpti
 }
 
 fn check_request(connector: &Connector, body: &[u8]) -> Result<Request<ProbeIntegration>, ConnectorError> {
-    let document = validate::parse(body)?;
+    let mut document = validate::parse(body)?;
     let payload = schema::input_of::<ProbeIntegration>();
-    validate::Model::request("ProbeIntegrationRequest", payload).check(&document)?;
-    connector.check_auth(&document)?;
+    let envelope = Envelope::Standard { open: false };
+    validate::Model::request(envelope, "ProbeIntegrationRequest", payload).check(&mut document)?;
+    validate::check_auth(&document, &connector.declaration.auth)?;
     connector.check_settings(document.get("settings"))?;
     serde_json::from_value(document).map_err(|_| {
         ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")

@@ -4,6 +4,7 @@
 use lumos_connector_models::JsonObject;
 use serde_json::Value;
 
+use super::bounds;
 use super::report::{Mistake, Step};
 use crate::{pyrepr, schema};
 
@@ -72,7 +73,16 @@ impl<'a> Walk<'a> {
                 self.mistake("bool_type", "Input should be a valid boolean");
             }
             Some("null") if !value.is_null() => self.mistake("none_required", "Input should be None"),
-            _ => {}
+            _ => self.bounds(schema, value),
+        }
+    }
+
+    fn bounds(&mut self, schema: &JsonObject, value: &Value) {
+        if let Some(broken) = bounds::check(schema, value) {
+            self.mistake(broken.kind, broken.message);
+            if let Some(mistake) = self.mistakes.last_mut() {
+                mistake.context = Some((broken.name, broken.bound));
+            }
         }
     }
 
@@ -123,7 +133,7 @@ impl<'a> Walk<'a> {
         };
         self.mistake("enum", format!("Input should be {expected}"));
         if let Some(mistake) = self.mistakes.last_mut() {
-            mistake.context = Some(("expected", expected));
+            mistake.context = Some(("expected", expected.into()));
         }
     }
 
@@ -173,10 +183,10 @@ impl<'a> Walk<'a> {
                 let name = name.to_owned();
                 self.mistake("model_type", "Input should be an object");
                 if let Some(mistake) = self.mistakes.last_mut() {
-                    mistake.context = Some(("class_name", name));
+                    mistake.context = Some(("class_name", name.into()));
                 }
             }
-            None => self.mistake("dict_type", "Input should be a valid dictionary"),
+            None => self.mistake("dict_type", "Input should be an object"),
         }
     }
 
@@ -212,9 +222,10 @@ impl<'a> Walk<'a> {
 
     fn array(&mut self, schema: &'a JsonObject, value: &Value) {
         let Value::Array(items) = value else {
-            self.mistake("list_type", "Input should be a valid list");
+            self.mistake("list_type", "Input should be a valid array");
             return;
         };
+        self.bounds(schema, value);
         let Some(schema) = schema.get("items").and_then(Value::as_object) else {
             return;
         };

@@ -6,5 +6,6 @@ mod abi;
 mod conformance;
 mod connector;
 mod http;
+mod reference;
 mod requests;
 mod upstream;

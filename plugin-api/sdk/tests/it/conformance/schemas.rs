@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::differences::Met;
+use super::differences::Differences;
 use super::{ask, fail_unless_empty, types};
 
 /// A model or an enumeration, each as lines to compare: `field.aspect` with what it is.
 type Lines = BTreeMap<String, String>;
 
-/// Names beside the models that are classes of the reference's language and never travel.
 fn describe(schema: &Value) -> Lines {
     let mut lines = Lines::new();
     lines.insert("type".to_owned(), type_of(schema));
@@ -136,7 +135,7 @@ fn theirs(reference: &Value) -> BTreeMap<String, Lines> {
 fn every_model_is_as_in_the_reference() {
     let reference: Value = serde_json::from_str(&ask("schemas", String::new())[0]).unwrap();
     let (ours, theirs) = (ours(), theirs(&reference));
-    let mut met = Met::default();
+    let mut differences = Differences::read(true);
     let mut wrong = Vec::new();
     for name in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
         let (Some(ours), Some(theirs)) = (ours.get(name), theirs.get(name)) else {
@@ -145,7 +144,7 @@ fn every_model_is_as_in_the_reference() {
             } else {
                 "our side"
             };
-            if !met.is_meant(name, "schema") {
+            if !differences.is_meant(name, "schema") {
                 wrong.push(format!("{name}: {who} has no such model"));
             }
             continue;
@@ -156,7 +155,7 @@ fn every_model_is_as_in_the_reference() {
                 Some((field, _)) => format!("{name}.{field}"),
                 None => name.clone(),
             };
-            if one != other && !met.is_meant(&at, "schema") {
+            if one != other && !differences.is_meant(&at, "schema") {
                 let show = |text: Option<&String>| text.map_or("not there", String::as_str).to_owned();
                 wrong.push(format!(
                     "{name}.{line}: ours {}, theirs {}",
@@ -166,7 +165,7 @@ fn every_model_is_as_in_the_reference() {
             }
         }
     }
-    wrong.extend(met.forgotten(|difference| difference.case == "schema"));
+    wrong.extend(differences.forgotten());
     fail_unless_empty("our models differ from the reference's", &wrong);
 }
 

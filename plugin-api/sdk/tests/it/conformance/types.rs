@@ -38,7 +38,7 @@ pub(super) struct Capability {
     pub(super) response: Type,
 }
 
-fn of<I, O>(standard: Standard<I, O>) -> Capability
+fn of<I, O, G>(standard: Standard<I, O, G>) -> Capability
 where
     I: JsonSchema + Serialize + DeserializeOwned,
     O: JsonSchema + Serialize + DeserializeOwned,

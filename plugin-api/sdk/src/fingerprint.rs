@@ -1,0 +1,139 @@
+//! Tells whether two requests ask for the same.
+#![forbid(unsafe_code)]
+
+use std::fmt::Write;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::schema;
+
+/// The same for two requests that ask for the same: SHA-256, in hexadecimal, of what is given in `request`, by name. If the
+/// model has [unique](crate::field::unique) fields, those alone count.
+///
+/// It belongs into an [`ExecutionSummary`](crate::models::ExecutionSummary).
+///
+/// # Panics
+/// If the request cannot be written as JSON (a map whose keys are not strings).
+#[must_use]
+pub fn request_fingerprint<T: Serialize + JsonSchema>(request: &T) -> String {
+    let mut value = serde_json::to_value(request).expect("a request is plain data");
+    drop_nulls(&mut value);
+    let schema = schema::input_of::<T>();
+    let is_unique = |name: &str| schema.get("properties")?.get(name)?.get("x-unique")?.as_bool();
+    if let Value::Object(members) = &mut value
+        && schema::field_names(&schema)
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|name| is_unique(name) == Some(true))
+    {
+        members.retain(|name, _| is_unique(name) == Some(true));
+    }
+    let mut canonical = String::new();
+    write(&mut canonical, &value);
+    hex::encode(Sha256::digest(canonical))
+}
+
+/// What is absent and what is null is the same, at any depth but in lists.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// JSON in its one canonical form: members by name, no spaces, ASCII only.
+fn write(out: &mut String, value: &Value) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by(|a, b| a.0.cmp(b.0));
+            out.push('{');
+            for (index, (name, member)) in members.into_iter().enumerate() {
+                separate(out, index);
+                string(out, name);
+                out.push(':');
+                write(out, member);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separate(out, index);
+                write(out, item);
+            }
+            out.push(']');
+        }
+        Value::String(text) => string(out, text),
+        plain => out.push_str(&plain.to_string()),
+    }
+}
+
+fn separate(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
+fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}").expect("writing to a string cannot fail");
+                }
+            }
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_form_is_canonical() {
+        let mut out = String::new();
+        write(&mut out, &json!({"b": [1, 2.5, true], "a": "é\"\u{1F600}\u{7f}"}));
+        assert_eq!(out, r#"{"a":"\u00e9\"\ud83d\ude00\u007f","b":[1,2.5,true]}"#);
+    }
+
+    #[test]
+    fn what_is_null_counts_as_absent_and_unique_fields_count_alone() {
+        #[derive(Serialize, JsonSchema)]
+        struct Plain {
+            a: &'static str,
+            b: Option<i64>,
+        }
+        #[derive(Serialize, JsonSchema)]
+        struct Unique {
+            #[schemars(transform = crate::field::unique)]
+            a: &'static str,
+            b: Option<i64>,
+        }
+        let expected = hex::encode(Sha256::digest(br#"{"a":"x"}"#));
+        assert_eq!(request_fingerprint(&Plain { a: "x", b: None }), expected);
+        assert_eq!(request_fingerprint(&Unique { a: "x", b: Some(1) }), expected);
+    }
+}
