@@ -127,8 +127,10 @@ pub enum ActivityType {
 /// so that is what travels; a plain text is read, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct ActivityRecordActivityType(AnyActivity);
 
+/// What was done, in the form in which it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "ActivityRecordActivityType")]

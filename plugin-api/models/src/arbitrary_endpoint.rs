@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -47,7 +47,14 @@ pub struct ArbitraryResponse {
     /// Why there is no answer of the app, fit to be shown to users; absent if there is one.
     pub error: Option<String>,
     /// Seconds until another try is worth while; absent if that is not known. Whole or not, as it came.
+    #[serde(default)]
+    #[schemars(schema_with = "seconds")]
     pub retry_after_seconds: Option<Number>,
     /// The address that was called.
     pub resolved_url: String,
+}
+
+/// The API names both sorts of numbers.
+fn seconds(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({"anyOf": [{"type": "number"}, {"type": "integer"}, {"type": "null"}]})
 }

@@ -4,12 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use lumos_connector_models::{CapabilityLevel, Page, RateLimitMode, RateLimitRequestInfo};
+use lumos_connector_models::{
+    CapabilityLevel, Effect, Error, ExecutionSummary, Page, RateLimitMode, RateLimitRequestInfo,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::auth::NoAuth;
 use crate::error::ConnectorError;
+use crate::fingerprint::request_fingerprint;
 use crate::http::{HttpClient, HttpPool};
 use crate::pagination;
 use crate::settings::NoSettings;
@@ -42,6 +47,10 @@ pub(crate) struct CallInfo {
     pub(crate) level: CapabilityLevel,
     /// What the connector declared for the capability.
     pub(crate) rate_limit_mode: Option<RateLimitMode>,
+    /// Whether the connector says that the call may be repeated without harm.
+    pub(crate) idempotent: bool,
+    pub(crate) app_id: Arc<str>,
+    pub(crate) raised_in: Arc<str>,
 }
 
 impl<A, S> Context<A, S> {
@@ -93,6 +102,33 @@ impl<A, S> Context<A, S> {
             token: Some(token),
             size: Some(size),
         })
+    }
+
+    /// The app's raw answers for the response, if the caller wants them:
+    /// `Response::new(…).with_raw_data(ctx.raw_data(|| answer))`. Put no credential into them.
+    pub fn raw_data(&self, value: impl FnOnce() -> Value) -> Option<Value> {
+        self.include_raw_data.then(value)
+    }
+
+    /// What this call did, for the record: `Response::new(…).with_execution_summary(ctx.summary(Effect::Created, &input))`.
+    /// It may be repeated without harm if that was [declared](crate::Integration::idempotent), or if it is a read.
+    ///
+    /// # Panics
+    /// As [`request_fingerprint`](crate::request_fingerprint).
+    pub fn summary<I: Serialize + JsonSchema>(&self, effect: Effect, request: &I) -> ExecutionSummary {
+        ExecutionSummary {
+            effect,
+            request_fingerprint: request_fingerprint(request),
+            is_idempotent: self.call.idempotent || self.call.level == CapabilityLevel::Read,
+            description: None,
+            caught_errors: None,
+        }
+    }
+
+    /// An error that this call met and overcame, for its [summary](Self::summary).
+    #[must_use]
+    pub fn caught(&self, error: ConnectorError) -> Error {
+        error.into_wire(&self.call.app_id, &self.call.raised_in)
     }
 
     /// How this call is to treat the app's rate limits: as the connector declared for the capability, or else as the caller

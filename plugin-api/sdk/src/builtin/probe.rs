@@ -39,13 +39,21 @@ const CHECKS: [(ProbeCheckName, &str); 3] = [
     ),
 ];
 
-/// The checks that can do more than report that they are unsupported.
-pub(super) fn possible_checks(connector: &Connector) -> Vec<ProbeCheckName> {
-    CHECKS
+/// The checks that can do more than report that they are unsupported; nothing is known of a probe that the connector wrote.
+pub(super) fn possible_checks(connector: &Connector) -> Option<Vec<ProbeCheckName>> {
+    if connector
+        .declaration
+        .capabilities
+        .contains_key("probe_integration")
+    {
+        return None;
+    }
+    let checks = CHECKS
         .iter()
         .filter(|(_, capability)| connector.declaration.capabilities.contains_key(*capability))
         .map(|(check, _)| *check)
-        .collect()
+        .collect();
+    Some(checks)
 }
 
 /// Answers `probe_integration`.

@@ -32,6 +32,7 @@ pub(crate) use auth_spec::{AuthSpec, CredentialSet};
 
 /// One capability of a connector.
 pub(crate) struct CapabilityEntry {
+    pub(crate) name: String,
     /// What the reference calls the request's model in its messages.
     pub(crate) class_name: String,
     pub(crate) envelope: Envelope,
@@ -219,6 +220,9 @@ impl Connector {
                 trace: options.trace.as_deref().map(Arc::from),
                 level: entry.level,
                 rate_limit_mode: entry.rate_limit_mode,
+                idempotent: self.declaration.idempotent.contains(&entry.name),
+                app_id: self.declaration.app_id.as_str().into(),
+                raised_in: entry.raised_in.as_str().into(),
             },
         })
     }

@@ -8,6 +8,8 @@
 use lumos_connector_models::JsonObject;
 use serde_json::{Number, Value};
 
+use crate::schema;
+
 const MAX_DEPTH: usize = 64;
 
 /// Turns the values of a whole document.
@@ -27,10 +29,7 @@ fn turn(root: &JsonObject, schema: &JsonObject, value: &mut Value, depth: usize)
     if depth > MAX_DEPTH || value.is_null() {
         return;
     }
-    if let Some(target) = resolve(root, schema).or_else(|| only_variant(schema)) {
-        turn(root, target, value, depth + 1);
-        return;
-    }
+    let schema = schema::target(root, schema);
     let turned = match schema.get("type").and_then(Value::as_str) {
         Some("integer") => integer(value),
         Some("number") => number(value),
@@ -62,22 +61,6 @@ fn members(root: &JsonObject, schema: &JsonObject, value: &mut Value, depth: usi
             turn(root, schema, member, depth + 1);
         }
     }
-}
-
-fn resolve<'a>(root: &'a JsonObject, schema: &JsonObject) -> Option<&'a JsonObject> {
-    let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-    root.get("$defs")?.get(name)?.as_object()
-}
-
-/// The variant that is not null, if there is but one.
-fn only_variant(schema: &JsonObject) -> Option<&JsonObject> {
-    let mut others = schema
-        .get("anyOf")?
-        .as_array()?
-        .iter()
-        .filter(|variant| variant.get("type").is_none_or(|kind| kind != "null"));
-    let only = others.next()?.as_object()?;
-    others.next().is_none().then_some(only)
 }
 
 fn integer(value: &Value) -> Option<Value> {

@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
             );
             return;
         }
-        if let Some(target) = self.resolve(schema) {
+        if let Some(target) = schema::behind(self.root, schema) {
             self.value(target, value);
             return;
         }
@@ -84,12 +84,6 @@ impl<'a> Walk<'a> {
                 mistake.context = Some((broken.name, broken.bound));
             }
         }
-    }
-
-    /// The schema that a `$ref` points to.
-    fn resolve(&self, schema: &JsonObject) -> Option<&'a JsonObject> {
-        let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-        self.root.get("$defs")?.get(name)?.as_object()
     }
 
     /// A value that may be null is reported as its other variant; of several variants one must fit.

@@ -32,10 +32,12 @@ pub(super) fn all() -> Vec<Case> {
     cases.extend(settings());
     cases.extend(own_inputs());
     cases.extend(errors());
+    cases.extend(records());
     cases
 }
 
-const INTEGRATIONS: [&str; 18] = [
+const INTEGRATIONS: [&str; 20] = [
+    "everything",
     "full",
     "oauth",
     "oauth_client_credentials",
@@ -54,6 +56,7 @@ const INTEGRATIONS: [&str; 18] = [
     "own_models",
     "every_kind",
     "failing",
+    "recording",
 ];
 
 fn descriptions() -> Vec<Case> {
@@ -573,6 +576,7 @@ fn errors() -> Vec<Case> {
     }
     for text in [
         "",
+        "[1e22, 1.5e-7, 0.0001, 1e16, 1e15, -0.0, 12345678901234567890]",
         "{}",
         "[]",
         "0",
@@ -617,4 +621,76 @@ fn errors() -> Vec<Case> {
         cases.push(fail(&how, json!({"how": how, "text": "why"})));
     }
     cases
+}
+
+/// What is told besides the result.
+fn records() -> Vec<Case> {
+    let of = |capability: &'static str, name: &str, request: Value| {
+        let body = json!({"request": request, "auth": {"token": {"token": "t"}}, "settings": {}});
+        case("recording", capability, name, body)
+    };
+    let raw = |raw: Value| {
+        let change = json!({"effect": {"kind": "created"}});
+        let auth = json!({"token": {"token": "t"}});
+        let name = format!("raw data {raw}");
+        let body = json!({"request": change, "auth": auth, "settings": {}, "include_raw_data": raw});
+        case("recording", "change", &name, body)
+    };
+    vec![
+        of("fingerprint", "little", json!({"name": "n"})),
+        of("fingerprint", "nulls", json!({"name": "n", "count": null})),
+        of(
+            "fingerprint_nested",
+            "nulls",
+            json!({"labels": {"b": null, "a": {"d": null, "c": [null]}}, "parts": [{"note": null}, {"note": "x"}]}),
+        ),
+        of(
+            "fingerprint",
+            "much",
+            json!({"name": "é \" \\ \u{7f} \u{1F600} \n", "count": -5, "ratio": 0.1, "parts": [{"per_minute": 2}]}),
+        ),
+        of("fingerprint", "whole ratio", json!({"name": "n", "ratio": 2})),
+        of("fingerprint", "large ratio", json!({"name": "n", "ratio": 1e22})),
+        of(
+            "fingerprint",
+            "small ratio",
+            json!({"name": "n", "ratio": 1.5e-7}),
+        ),
+        of("fingerprint_unique", "one", json!({"name": "n", "note": "x"})),
+        of("fingerprint_unique", "another", json!({"name": "n", "note": "y"})),
+        of(
+            "fingerprint_create",
+            "account",
+            json!({"email": "a@example.com", "given_name": null, "entitlements": [
+                {"integration_specific_entitlement_id": "e", "integration_specific_resource_id": "r", "entitlement_type": "role"}]}),
+        ),
+        of("change", "created", json!({"effect": {"kind": "created"}})),
+        of("change", "updated", json!({"effect": {"kind": "updated"}})),
+        of("change", "deleted", json!({"effect": {"kind": "deleted"}})),
+        of(
+            "change",
+            "noop",
+            json!({"effect": {"kind": "noop", "reason": "state_already_matches"}}),
+        ),
+        of(
+            "change",
+            "caught",
+            json!({"effect": {"kind": "updated"}, "caught": true}),
+        ),
+        raw(json!(true)),
+        raw(json!(false)),
+        raw(Value::Null),
+        case(
+            "recording",
+            "list_custom_attributes_schema",
+            "declared",
+            json!({"request": {}, "auth": {"token": {"token": "t"}}}),
+        ),
+        case(
+            "recording",
+            "list_custom_attributes_schema",
+            "no auth",
+            json!({"request": {}}),
+        ),
+    ]
 }
