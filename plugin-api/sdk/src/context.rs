@@ -17,6 +17,7 @@ use crate::error::ConnectorError;
 use crate::fingerprint::request_fingerprint;
 use crate::http::{HttpClient, HttpPool};
 use crate::pagination;
+use crate::redact;
 use crate::settings::NoSettings;
 
 /// What a capability knows about the call besides its own parameters: credential, settings, page, and an HTTP client.
@@ -49,6 +50,8 @@ pub(crate) struct CallInfo {
     pub(crate) rate_limit_mode: Option<RateLimitMode>,
     /// Whether the connector says that the call may be repeated without harm.
     pub(crate) idempotent: bool,
+    /// What page tokens are sealed with, if the connector wants that.
+    pub(crate) seal: Option<pagination::Key>,
     pub(crate) app_id: Arc<str>,
     pub(crate) raised_in: Arc<str>,
 }
@@ -68,7 +71,7 @@ impl<A, S> Context<A, S> {
     /// `invalid_page_token` if the token is not one that `next_page` gave for the same type.
     pub fn positions<P: DeserializeOwned>(&self) -> Result<Vec<P>, ConnectorError> {
         match &self.page.token {
-            Some(token) => pagination::decode(token),
+            Some(token) => pagination::decode(token, self.call.seal.as_ref()),
             None => Ok(Vec::new()),
         }
     }
@@ -97,7 +100,7 @@ impl<A, S> Context<A, S> {
     /// If `positions` cannot be written as JSON (a map whose keys are not strings).
     pub fn next_page<P: Serialize>(&self, positions: impl IntoIterator<Item = P>, size: i64) -> Option<Page> {
         let positions: Vec<P> = positions.into_iter().collect();
-        let token = pagination::encode(&positions)?;
+        let token = pagination::encode(&positions, self.call.seal.as_ref())?;
         Some(Page {
             token: Some(token),
             size: Some(size),
@@ -105,9 +108,10 @@ impl<A, S> Context<A, S> {
     }
 
     /// The app's raw answers for the response, if the caller wants them:
-    /// `Response::new(…).with_raw_data(ctx.raw_data(|| answer))`. Put no credential into them.
+    /// `Response::new(…).with_raw_data(ctx.raw_data(|| answer))`. Members with the [names of credentials](crate::redact)
+    /// are masked.
     pub fn raw_data(&self, value: impl FnOnce() -> Value) -> Option<Value> {
-        self.include_raw_data.then(value)
+        self.include_raw_data.then(|| redact::json(value()))
     }
 
     /// What this call did, for the record: `Response::new(…).with_execution_summary(ctx.summary(Effect::Created, &input))`.

@@ -34,9 +34,14 @@ pub fn request_fingerprint<T: Serialize + JsonSchema>(request: &T) -> String {
     {
         members.retain(|name, _| is_unique(name) == Some(true));
     }
-    let mut canonical = String::new();
-    write(&mut canonical, &value);
-    hex::encode(Sha256::digest(canonical))
+    hex::encode(Sha256::digest(canonical(&value)))
+}
+
+/// The one text of a value, whatever the order of its members.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value);
+    out
 }
 
 /// What is absent and what is null is the same in a model; in a dictionary it is not.
@@ -130,9 +135,11 @@ mod tests {
 
     #[test]
     fn the_form_is_canonical() {
-        let mut out = String::new();
-        write(&mut out, &json!({"b": [1, 2.5, true], "a": "é\"\u{1F600}\u{7f}"}));
-        assert_eq!(out, r#"{"a":"\u00e9\"\ud83d\ude00\u007f","b":[1,2.5,true]}"#);
+        let value = json!({"b": [1, 2.5, true], "a": "é\"\u{1F600}\u{7f}"});
+        assert_eq!(
+            canonical(&value),
+            r#"{"a":"\u00e9\"\ud83d\ude00\u007f","b":[1,2.5,true]}"#
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::connector::{CallOptions, Connector};
 use crate::error::ConnectorError;
 use crate::handler::{self, Outcome};
+use crate::redact;
 use crate::schema;
 use crate::validate::{self, Envelope};
 
@@ -177,7 +178,12 @@ impl Probe<'_> {
                 ConnectorError::invalid_response(format!("{capability} gave an unexpected answer"))
             })
         });
-        answer.map_err(|error| error.into_wire(&self.connector.declaration.app_id, raised_in))
+        answer.map_err(|error| {
+            let secrets = redact::Secrets::of(&document, &(self.connector.settings.schema)());
+            error
+                .masked(&secrets)
+                .into_wire(&self.connector.declaration.app_id, raised_in)
+        })
     }
 
     async fn accounts(&self) -> Result<ProbeCheck, Error> {

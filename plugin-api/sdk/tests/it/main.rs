@@ -4,7 +4,9 @@
 
 mod abi;
 mod connector;
+mod declared;
 mod http;
 mod reference;
 mod requests;
+mod secrets;
 mod upstream;
