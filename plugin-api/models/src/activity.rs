@@ -127,13 +127,11 @@ pub enum ActivityType {
 /// so that is what travels; a plain text is read, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline)]
 pub struct ActivityRecordActivityType(AnyActivity);
 
-/// What was done, in the form in which it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(rename = "ActivityRecordActivityType")]
+#[schemars(inline)]
 struct AnyActivity {
     anyof_schema_1_validator: Option<ActivityType>,
     anyof_schema_2_validator: Option<String>,
@@ -188,9 +186,10 @@ impl<'de> Deserialize<'de> for ActivityRecordActivityType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(text.into()),
-            object => AnyActivity::deserialize(object)
+            Value::Object(members) => AnyActivity::deserialize(Value::Object(members))
                 .map(Self)
                 .map_err(de::Error::custom),
+            _ => Err(de::Error::custom("an activity type is an object or a text")),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `fulfill_arbitrary_endpoint`: one request to the app, as the caller words it and as far as the connector allows it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -48,13 +49,25 @@ pub struct ArbitraryResponse {
     pub error: Option<String>,
     /// Seconds until another try is worth while; absent if that is not known. Whole or not, as it came.
     #[serde(default)]
-    #[schemars(schema_with = "seconds")]
+    #[schemars(with = "Seconds")]
     pub retry_after_seconds: Option<Number>,
     /// The address that was called.
     pub resolved_url: String,
 }
 
-/// The API names both sorts of numbers.
-fn seconds(_: &mut SchemaGenerator) -> Schema {
-    schemars::json_schema!({"anyOf": [{"type": "number"}, {"type": "integer"}, {"type": "null"}]})
+/// Schema only: the API says that the number may be a whole one.
+struct Seconds;
+
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "number"}, {"type": "integer"}, {"type": "null"}]})
+    }
 }

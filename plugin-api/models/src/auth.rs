@@ -28,6 +28,7 @@ pub struct AuthCredential {
     #[schemars(extend("x-semantic" = "key-pair"))]
     pub key_pair: Option<KeyPairCredential>,
     /// No credential at all.
+    #[serde(default, deserialize_with = "crate::envelope::object_or_null")]
     pub empty: Option<EmptyCredential>,
 }
 
@@ -149,7 +150,7 @@ pub struct JwtHeaders {
     /// SHA-1 of the certificate.
     pub x5t: String,
     /// SHA-256 of the certificate.
-    #[serde(rename = "x5t#S256")]
+    #[serde(rename = "x5t#S256", alias = "x5t_s256")]
     pub x5t_s256: String,
     /// The type of the content.
     pub cty: String,

@@ -13,6 +13,7 @@ use crate::envelope::Page;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorResponse {
     /// Always true.
+    #[serde(default = "always")]
     pub is_error: bool,
     /// What went wrong.
     pub error: Error,
@@ -20,6 +21,10 @@ pub struct ErrorResponse {
     pub raw_data: Option<JsonObject>,
     /// Unused in errors.
     pub page: Option<Page>,
+}
+
+const fn always() -> bool {
+    true
 }
 
 impl From<Error> for ErrorResponse {

@@ -1,7 +1,8 @@
 //! The steps of OAuth 2.0 (RFC 6749): consent, tokens, fresh tokens.
 //!
 //! These requests come before there is a credential, so they carry none: they travel in
-//! [`UnauthenticatedRequest`](crate::UnauthenticatedRequest).
+//! [`UnauthenticatedRequest`](crate::UnauthenticatedRequest). Their schemas call no text a secret, because no form asks for
+//! one of them; ours keep what is secret out of logs all the same.
 
 use std::collections::BTreeMap;
 

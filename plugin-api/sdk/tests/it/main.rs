@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod abi;
+mod conformance;
 mod connector;
 mod declared;
 mod http;
