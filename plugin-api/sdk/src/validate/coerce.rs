@@ -65,7 +65,7 @@ fn members(root: &JsonObject, schema: &JsonObject, value: &mut Value, depth: usi
 
 fn integer(value: &Value) -> Option<Value> {
     match value {
-        Value::String(text) => text.trim().parse::<i64>().ok().map(Value::from),
+        Value::String(text) => whole(text.trim()).map(Value::from),
         Value::Bool(truth) => Some(Value::from(i64::from(*truth))),
         Value::Number(number) if number.is_f64() => {
             let float = number.as_f64()?;
@@ -76,6 +76,20 @@ fn integer(value: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// `1_000` and `7.0` are whole numbers, too.
+fn whole(text: &str) -> Option<i64> {
+    let digits = match text.split_once('.') {
+        Some((digits, decimals)) if decimals.chars().all(|c| c == '0') => digits,
+        Some(_) => return None,
+        None => text,
+    };
+    let groups = digits.trim_start_matches(['+', '-']).split('_');
+    if groups.clone().any(str::is_empty) {
+        return None;
+    }
+    digits.replace('_', "").parse().ok()
 }
 
 fn number(value: &Value) -> Option<Value> {

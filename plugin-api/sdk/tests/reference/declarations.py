@@ -140,6 +140,30 @@ class FullSettings(BaseModel):
     limits: Limits = Field(description="Fixture limits of it.")
 
 
+class Rule(BaseModel):
+    """Fixture rule."""
+
+    pattern: str = Field(min_length=2, max_length=4, description="Fixture pattern.")
+    region: t.Optional[Region] = None
+
+
+class OddSettings(BaseModel):
+    """Fixture odd settings."""
+
+    port: int = Field(ge=1, le=65000, description="Fixture port.")
+    share: float = Field(default=0.5, gt=0, lt=1, description="Fixture share.")
+    label: str = Field(default="ab", min_length=2, max_length=3, description="Fixture label.")
+    hosts: list[str] = Field(min_length=1, max_length=2, description="Fixture hosts.")
+    region: Region = Field(default=Region.US, description="Fixture region.")
+    other_region: t.Optional[Region] = Field(default=None, description="Fixture other region.")
+    regions: list[Region] = Field(default=[], description="Fixture regions of it.")
+    rule: t.Optional[Rule] = Field(default=None, description="Fixture rule of it.")
+    rules: list[Rule] = Field(default=[], description="Fixture rules of it.")
+    by_name: dict[str, Rule] = Field(default={}, description="Fixture rules by name.")
+    anything: t.Optional[t.Any] = None
+    table: t.Optional[dict[str, t.Any]] = None
+
+
 class NewAccount(CreatableAccount):
     """Fixture account."""
 
@@ -234,6 +258,35 @@ def full():
     )
     integration.register_custom_capability("wake_device")(wake)
     integration.register_custom_capability("peek_device")(peek)
+    return integration
+
+
+class Odd(BaseModel):
+    """Fixture odd input."""
+
+    port: int = Field(ge=1, le=65000)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    hosts: list[str] = Field(default=["a"], min_length=1, max_length=2)
+    rule: t.Optional[Rule] = None
+    by_name: dict[str, Rule] = {}
+    on: bool = False
+
+
+async def take_odd(args: CustomRequest[Odd]) -> CustomResponse[Woken]:
+    return CustomResponse(response=Woken(woken=True))
+
+
+def odd():
+    integration = Integration(
+        app_id="odd",
+        version="1.2.3",
+        auth=TokenCredential,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+        settings_model=OddSettings,
+    )
+    integration.register_capabilities(LIST_ACCOUNTS)
+    integration.register_custom_capability("take_odd")(take_odd)
     return integration
 
 
@@ -486,6 +539,7 @@ def everything():
 INTEGRATIONS = {
     "everything": everything(),
     "full": full(),
+    "odd": odd(),
     "oauth": single("oauth", OAuthCredential),
     "oauth_client_credentials": single("oauth_client_credentials", OAuthClientCredential),
     "oauth1": single("oauth1", OAuth1Credential),

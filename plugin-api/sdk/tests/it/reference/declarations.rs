@@ -1,6 +1,7 @@
 //! What `tests/reference/declarations.py` declares, in our words.
 
 mod everything;
+mod odd;
 mod recording;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Harness> {
     BTreeMap::from([
         ("everything", harness(everything::everything())),
         ("full", harness(full())),
+        ("odd", harness(odd::odd())),
         ("oauth", single::<OAuthCredential>("oauth")),
         (
             "oauth_client_credentials",
@@ -78,7 +80,7 @@ fn open_network() -> Integration {
 // ------------------------------------------------------------------------------------ everything one can declare
 
 /// Fixture regions.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Region {
     Eu,
