@@ -64,6 +64,7 @@ pub struct CustomAttribute {
     /// The attribute's name, as it was asked for.
     pub label: String,
     /// The value; null for none. It has to be present.
+    #[schemars(extend("anyOf" = [{}, {"type": "null"}]))]
     pub value: Value,
     /// Among which records `record_id` is to be looked for.
     #[serde(rename = "type")]

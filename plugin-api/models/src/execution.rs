@@ -24,6 +24,22 @@ pub struct ExecutionSummary {
     pub caught_errors: Option<Vec<Error>>,
 }
 
+impl ExecutionSummary {
+    /// Says the change in words.
+    #[must_use]
+    pub fn with_description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Adds an error that was met and overcome.
+    #[must_use]
+    pub fn with_caught(mut self, error: Error) -> Self {
+        self.caught_errors.get_or_insert_default().push(error);
+        self
+    }
+}
+
 /// Why a write changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

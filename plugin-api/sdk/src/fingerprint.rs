@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use lumos_connector_models::JsonObject;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::schema;
+use crate::{pyrepr, schema};
 
 /// The same for two requests that ask for the same: SHA-256, in hexadecimal, of what is given in `request`, by name. If the
 /// model has [unique](crate::field::unique) fields, those alone count.
@@ -20,8 +21,8 @@ use crate::schema;
 #[must_use]
 pub fn request_fingerprint<T: Serialize + JsonSchema>(request: &T) -> String {
     let mut value = serde_json::to_value(request).expect("a request is plain data");
-    drop_nulls(&mut value);
     let schema = schema::input_of::<T>();
+    drop_nulls(&schema, &schema, &mut value);
     let is_unique = |name: &str| schema.get("properties")?.get(name)?.get("x-unique")?.as_bool();
     if let Value::Object(members) = &mut value
         && schema::field_names(&schema)
@@ -33,19 +34,38 @@ pub fn request_fingerprint<T: Serialize + JsonSchema>(request: &T) -> String {
     {
         members.retain(|name, _| is_unique(name) == Some(true));
     }
-    let mut canonical = String::new();
-    write(&mut canonical, &value);
-    hex::encode(Sha256::digest(canonical))
+    hex::encode(Sha256::digest(canonical(&value)))
 }
 
-/// What is absent and what is null is the same, at any depth but in lists.
-fn drop_nulls(value: &mut Value) {
+/// The one text of a value, whatever the order of its members.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value);
+    out
+}
+
+/// What is absent and what is null is the same in a model; in a dictionary it is not.
+fn drop_nulls(root: &JsonObject, schema: &JsonObject, value: &mut Value) {
+    let schema = schema::target(root, schema);
     match value {
         Value::Object(members) => {
+            let Some(Value::Object(properties)) = schema.get("properties") else {
+                return;
+            };
             members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(drop_nulls);
+            for (name, member) in members {
+                if let Some(Value::Object(schema)) = properties.get(name) {
+                    drop_nulls(root, schema, member);
+                }
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Array(items) => {
+            if let Some(Value::Object(schema)) = schema.get("items") {
+                for item in items {
+                    drop_nulls(root, schema, item);
+                }
+            }
+        }
         _ => {}
     }
 }
@@ -74,6 +94,7 @@ fn write(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::String(text) => string(out, text),
+        Value::Number(number) => out.push_str(&pyrepr::number(number)),
         plain => out.push_str(&plain.to_string()),
     }
 }
@@ -114,9 +135,11 @@ mod tests {
 
     #[test]
     fn the_form_is_canonical() {
-        let mut out = String::new();
-        write(&mut out, &json!({"b": [1, 2.5, true], "a": "é\"\u{1F600}\u{7f}"}));
-        assert_eq!(out, r#"{"a":"\u00e9\"\ud83d\ude00\u007f","b":[1,2.5,true]}"#);
+        let value = json!({"b": [1, 2.5, true], "a": "é\"\u{1F600}\u{7f}"});
+        assert_eq!(
+            canonical(&value),
+            r#"{"a":"\u00e9\"\ud83d\ude00\u007f","b":[1,2.5,true]}"#
+        );
     }
 
     #[test]

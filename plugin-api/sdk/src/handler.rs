@@ -59,6 +59,7 @@ where
         Err(error) => Box::pin(std::future::ready(Err(error))),
     });
     CapabilityEntry {
+        name: name.to_owned(),
         class_name,
         envelope,
         level,

@@ -68,6 +68,7 @@ pub mod log;
 mod pagination;
 pub mod prelude;
 mod pyrepr;
+pub mod redact;
 mod schema;
 mod settings;
 mod validate;

@@ -11,6 +11,7 @@ use crate::connector::{AuthSpec, Connector};
 use crate::credentials::CredentialSpec;
 use crate::handler::{self, Outcome};
 use crate::schema;
+use crate::validate::Envelope;
 
 /// Answers `info`.
 pub(crate) fn info(connector: &Connector) -> Outcome {
@@ -23,10 +24,7 @@ pub(crate) fn info_value(connector: &Connector) -> Value {
 }
 
 /// A model of the connector's own takes the level of the standard capability that it extends.
-fn level_extension(name: &str, mut input: JsonObject) -> JsonObject {
-    if input.contains_key("x-capability-category") {
-        return input;
-    }
+fn with_level(name: &str, mut input: JsonObject) -> JsonObject {
     if let Some(info) = capability(name) {
         input
             .entry("x-capability-level")
@@ -101,8 +99,12 @@ fn credential_schema(spec: &CredentialSpec) -> JsonObject {
 fn capability_schema(connector: &Connector, name: &str) -> CapabilitySchema {
     let entry = connector.declaration.capabilities.get(name);
     let shape = Shape::of(name, entry);
+    let argument = match shape.envelope {
+        Envelope::Custom => with_level(name, (shape.input)()),
+        Envelope::Standard { .. } => (shape.input)(),
+    };
     CapabilitySchema {
-        argument: list_as_empty(level_extension(name, (shape.input)())),
+        argument: list_as_empty(argument),
         output: list_as_empty((shape.output)()),
         display_name: Some(display_name(connector, name)),
         description: entry.and_then(|entry| entry.description.clone()),

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::connector::{CallOptions, Connector};
 use crate::error::ConnectorError;
 use crate::handler::{self, Outcome};
+use crate::redact;
 use crate::schema;
 use crate::validate::{self, Envelope};
 
@@ -39,13 +40,21 @@ const CHECKS: [(ProbeCheckName, &str); 3] = [
     ),
 ];
 
-/// The checks that can do more than report that they are unsupported.
-pub(super) fn possible_checks(connector: &Connector) -> Vec<ProbeCheckName> {
-    CHECKS
+/// The checks that can do more than report that they are unsupported; nothing is known of a probe that the connector wrote.
+pub(super) fn possible_checks(connector: &Connector) -> Option<Vec<ProbeCheckName>> {
+    if connector
+        .declaration
+        .capabilities
+        .contains_key("probe_integration")
+    {
+        return None;
+    }
+    let checks = CHECKS
         .iter()
         .filter(|(_, capability)| connector.declaration.capabilities.contains_key(*capability))
         .map(|(check, _)| *check)
-        .collect()
+        .collect();
+    Some(checks)
 }
 
 /// Answers `probe_integration`.
@@ -169,7 +178,12 @@ impl Probe<'_> {
                 ConnectorError::invalid_response(format!("{capability} gave an unexpected answer"))
             })
         });
-        answer.map_err(|error| error.into_wire(&self.connector.declaration.app_id, raised_in))
+        answer.map_err(|error| {
+            let secrets = redact::Secrets::of(&document, &(self.connector.settings.schema)());
+            error
+                .masked(&secrets)
+                .into_wire(&self.connector.declaration.app_id, raised_in)
+        })
     }
 
     async fn accounts(&self) -> Result<ProbeCheck, Error> {

@@ -24,14 +24,15 @@ use crate::error::ConnectorError;
 use crate::handler::{Call, Handler, Outcome};
 use crate::http::HttpPool;
 use crate::integration::Declaration;
-use crate::schema;
 use crate::settings::Settings;
 use crate::validate::{self, Envelope};
+use crate::{log, pagination, redact, schema};
 
 pub(crate) use auth_spec::{AuthSpec, CredentialSet};
 
 /// One capability of a connector.
 pub(crate) struct CapabilityEntry {
+    pub(crate) name: String,
     /// What the reference calls the request's model in its messages.
     pub(crate) class_name: String,
     pub(crate) envelope: Envelope,
@@ -147,14 +148,24 @@ impl Connector {
             .map_or(capability, |entry| entry.raised_in.as_str());
         match self.run(capability, body, &options).await {
             Ok(answer) => answer,
-            Err(error) => self.envelope(error, raised_in),
+            Err(error) => {
+                let model = (self.settings.schema)();
+                let document: Value = serde_json::from_slice(body).unwrap_or_default();
+                // An app may repeat in its errors what it was sent.
+                let secrets = redact::Secrets::of(&document, &model);
+                let envelope = self.envelope(error.masked(&secrets), raised_in);
+                if let Some(settings) = redact::settings(&model, &document) {
+                    log::error!("{raised_in}: settings were {}", secrets.mask(&settings));
+                }
+                envelope
+            }
         }
     }
 
     /// The error envelope of `error`.
     pub(crate) fn envelope(&self, error: ConnectorError, raised_in: &str) -> Vec<u8> {
         let error = error.into_wire(&self.declaration.app_id, raised_in);
-        crate::log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
+        log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
         serde_json::to_vec(&ErrorResponse::from(error)).expect("an error envelope is plain data")
     }
 
@@ -200,6 +211,10 @@ impl Connector {
         }
         let settings = self.check_settings(document.get("settings"))?;
         let tenant = self.tenant(&document);
+        let seal = self
+            .declaration
+            .sealed_pages
+            .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
         let parts = Parts::of(document)?;
         let carried = Carried {
             auth: parts.auth,
@@ -219,6 +234,10 @@ impl Connector {
                 trace: options.trace.as_deref().map(Arc::from),
                 level: entry.level,
                 rate_limit_mode: entry.rate_limit_mode,
+                idempotent: self.declaration.idempotent.contains(&entry.name),
+                seal,
+                app_id: self.declaration.app_id.as_str().into(),
+                raised_in: entry.raised_in.as_str().into(),
             },
         })
     }

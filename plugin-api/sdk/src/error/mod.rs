@@ -7,6 +7,8 @@ use std::fmt;
 
 use lumos_connector_models::{Error, ErrorCode, ErrorMetadata};
 
+use crate::redact::Secrets;
+
 pub use kind::ErrorKind;
 
 /// The error of a capability.
@@ -211,6 +213,22 @@ impl ConnectorError {
             retry_after_seconds: self.0.retry_after_seconds,
             ..implied
         }
+    }
+
+    /// The same without `secrets`.
+    pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        if self.0.framework {
+            // It repeats nothing, and a short secret could be a word of it.
+            return self;
+        }
+        self.0.message = secrets.mask(&self.0.message);
+        for text in [&mut self.0.hint, &mut self.0.app_error_code]
+            .into_iter()
+            .flatten()
+        {
+            *text = secrets.mask(text);
+        }
+        self
     }
 
     /// The error as it goes over the wire; `raised_in` is the function that failed.

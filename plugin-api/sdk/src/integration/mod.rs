@@ -68,6 +68,8 @@ pub(crate) struct Declaration {
     /// Writes that may be repeated without harm.
     pub(crate) idempotent: BTreeSet<String>,
     pub(crate) max_concurrency: u32,
+    /// Whether page tokens are sealed.
+    pub(crate) sealed_pages: bool,
 }
 
 /// What is declared of the access graph.
@@ -99,6 +101,7 @@ impl Integration {
                 capabilities: BTreeMap::new(),
                 idempotent: BTreeSet::new(),
                 max_concurrency: 32,
+                sealed_pages: false,
             },
             errors,
             types: PhantomData,
@@ -178,6 +181,13 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     /// How many calls may run at the same time; by default 32.
     pub fn max_concurrency(mut self, calls: u32) -> Self {
         self.declaration.max_concurrency = calls.max(1);
+        self
+    }
+
+    /// Seals page tokens: one that was changed, or that belongs to another tenant or listing, is refused as
+    /// `invalid_page_token`. Leave it out only while another implementation of the connector has to read the tokens.
+    pub fn sealed_page_tokens(mut self) -> Self {
+        self.declaration.sealed_pages = true;
         self
     }
 

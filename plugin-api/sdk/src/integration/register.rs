@@ -3,11 +3,14 @@
 
 use std::future::Future;
 
-use lumos_connector_models::{CapabilityLevel, GetConnectedInfo, Info, Request, Response, capability_level};
+use lumos_connector_models::{
+    CapabilityLevel, CustomAttributeSchema, GetConnectedInfo, Info, ListCustomAttributesSchema, Request,
+    Response, capability_level,
+};
 
 use super::{Input, Integration, IntegrationError, Output, check};
 use crate::auth::Auth;
-use crate::capability::{Guard, Standard};
+use crate::capability::{self, Guard, Standard};
 use crate::connector::CapabilityEntry;
 use crate::context::Context;
 use crate::error::ConnectorError;
@@ -18,6 +21,8 @@ use crate::validate::Envelope;
 
 /// Standard capabilities whose input a connector can extend.
 const EXTENSIBLE: [&str; 2] = ["create_account", "update_account"];
+/// What every connector has without writing it.
+const BUILT_IN: [&str; 2] = ["app_info", "info"];
 const CONNECTED_INFO: &str = "connected_info";
 
 impl<A: Auth, S: Settings> Integration<A, S> {
@@ -79,6 +84,9 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     /// Registers `function` for a capability of the connector's own. Its name is of lower-case letters and underscores, and
     /// none of the standard ones. Say [`CapabilityLevel::Write`] if it may change anything: a read is cancelled when its
     /// caller goes away, and may be repeated.
+    ///
+    /// A function that gives a whole [`Response`] needs its payload named, because a `Response` could be a payload, too:
+    /// `register_custom::<_, Payload, _, _, _>(…)`.
     pub fn register_custom<I, O, R, F, Fut>(
         mut self,
         name: impl Into<String>,
@@ -130,12 +138,24 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         self.insert(CONNECTED_INFO, entry)
     }
 
+    /// Declares the custom attributes that the app has in every tenant, and registers `list_custom_attributes_schema`. Where
+    /// they differ from tenant to tenant, register a function for it instead.
+    pub fn custom_attributes(self, attributes: impl IntoIterator<Item = CustomAttributeSchema>) -> Self {
+        let attributes: Vec<CustomAttributeSchema> = attributes.into_iter().collect();
+        let list = move |_: Context<A, S>, _: ListCustomAttributesSchema| {
+            let attributes = attributes.clone();
+            async move { Ok(attributes) }
+        };
+        self.register(capability::LIST_CUSTOM_ATTRIBUTES_SCHEMA, list)
+    }
+
     fn insert(mut self, name: &str, entry: CapabilityEntry) -> Self {
-        if self
-            .declaration
-            .capabilities
-            .insert(name.to_owned(), entry)
-            .is_some()
+        if BUILT_IN.contains(&name)
+            || self
+                .declaration
+                .capabilities
+                .insert(name.to_owned(), entry)
+                .is_some()
         {
             self.errors.push(IntegrationError::Duplicate(name.to_owned()));
         }

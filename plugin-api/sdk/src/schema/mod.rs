@@ -51,6 +51,36 @@ pub(crate) fn field_names(schema: &JsonObject) -> Value {
     properties(schema).cloned().map(Value::from).collect()
 }
 
+/// The schema that says what a value is: behind references, and without null.
+pub(crate) fn target<'a>(root: &'a JsonObject, schema: &'a JsonObject) -> &'a JsonObject {
+    let mut schema = schema;
+    // Longer chains are circles.
+    for _ in 0..16 {
+        match behind(root, schema).or_else(|| only_variant(schema)) {
+            Some(next) => schema = next,
+            None => break,
+        }
+    }
+    schema
+}
+
+/// The schema that a `$ref` points to.
+pub(crate) fn behind<'a>(root: &'a JsonObject, schema: &JsonObject) -> Option<&'a JsonObject> {
+    let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+    root.get("$defs")?.get(name)?.as_object()
+}
+
+/// The variant that is not null, if there is but one.
+fn only_variant(schema: &JsonObject) -> Option<&JsonObject> {
+    let mut others = schema
+        .get("anyOf")?
+        .as_array()?
+        .iter()
+        .filter(|variant| variant.get("type").is_none_or(|kind| kind != "null"));
+    let only = others.next()?.as_object()?;
+    others.next().is_none().then_some(only)
+}
+
 fn properties(schema: &JsonObject) -> impl Iterator<Item = &String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties.into_iter().flat_map(JsonObject::keys)

@@ -8,9 +8,8 @@ use serde_json::Value;
 pub(super) struct Broken {
     pub(super) kind: &'static str,
     pub(super) message: String,
-    /// The bound by its name in reports.
-    pub(super) name: &'static str,
-    pub(super) bound: Value,
+    /// The bound by its name in reports, and what belongs to it.
+    pub(super) context: Vec<(&'static str, Value)>,
 }
 
 /// The first bound of `schema` that `value` breaks.
@@ -35,20 +34,26 @@ fn text_length(schema: &JsonObject, length: u64) -> Option<Broken> {
 }
 
 fn list_length(schema: &JsonObject, length: u64) -> Option<Broken> {
-    let items = |bound: &Value| if bound == 1 { "item" } else { "items" };
-    if let Some(bound) = above(schema, "minItems", length) {
-        let message = format!(
-            "List should have at least {bound} {} after validation",
-            items(bound)
-        );
-        return Some(broken("too_short", message, "min_length", bound));
-    }
-    let bound = below(schema, "maxItems", length)?;
-    let message = format!(
-        "List should have at most {bound} {} after validation",
-        items(bound)
-    );
-    Some(broken("too_long", message, "max_length", bound))
+    let (kind, words, name, bound) = if let Some(bound) = above(schema, "minItems", length) {
+        ("too_short", "at least", "min_length", bound)
+    } else {
+        (
+            "too_long",
+            "at most",
+            "max_length",
+            below(schema, "maxItems", length)?,
+        )
+    };
+    let items = if bound == 1 { "item" } else { "items" };
+    Some(Broken {
+        kind,
+        message: format!("List should have {words} {bound} {items} after validation, not {length}"),
+        context: vec![
+            ("field_type", "List".into()),
+            (name, bound.clone()),
+            ("actual_length", length.into()),
+        ],
+    })
 }
 
 fn above<'a>(schema: &'a JsonObject, name: &str, length: u64) -> Option<&'a Value> {
@@ -63,51 +68,29 @@ fn below<'a>(schema: &'a JsonObject, name: &str, length: u64) -> Option<&'a Valu
         .filter(|bound| bound.as_u64().is_some_and(|bound| length > bound))
 }
 
-type Rule = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    fn(f64, f64) -> bool,
-);
-
-/// Keyword, kind of mistake, name of the bound, words, and when it is kept.
-const SIZES: [Rule; 4] = [
-    (
-        "minimum",
-        "greater_than_equal",
-        "ge",
-        "greater than or equal to",
-        |value, bound| value >= bound,
-    ),
-    (
-        "exclusiveMinimum",
-        "greater_than",
-        "gt",
-        "greater than",
-        |value, bound| value > bound,
-    ),
-    (
-        "maximum",
-        "less_than_equal",
-        "le",
-        "less than or equal to",
-        |value, bound| value <= bound,
-    ),
-    (
-        "exclusiveMaximum",
-        "less_than",
-        "lt",
-        "less than",
-        |value, bound| value < bound,
-    ),
+/// Keyword, kind of mistake, name of the bound, and words for it.
+const SIZES: [(&str, &str, &str, &str); 4] = [
+    ("minimum", "greater_than_equal", "ge", "greater than or equal to"),
+    ("exclusiveMinimum", "greater_than", "gt", "greater than"),
+    ("maximum", "less_than_equal", "le", "less than or equal to"),
+    ("exclusiveMaximum", "less_than", "lt", "less than"),
 ];
 
 fn size(schema: &JsonObject, value: f64) -> Option<Broken> {
-    SIZES.iter().find_map(|(keyword, kind, name, words, is_kept)| {
+    SIZES.iter().find_map(|(keyword, kind, name, words)| {
         let bound = schema.get(*keyword)?;
-        let is_kept = is_kept(value, bound.as_f64()?);
-        (!is_kept).then(|| broken(kind, format!("Input should be {words} {bound}"), name, bound))
+        let limit = bound.as_f64()?;
+        let is_kept = match *name {
+            "ge" => value >= limit,
+            "gt" => value > limit,
+            "le" => value <= limit,
+            _ => value < limit,
+        };
+        let told = match schema.get("type").and_then(Value::as_str) {
+            Some("number") => Value::from(limit),
+            _ => bound.clone(),
+        };
+        (!is_kept).then(|| broken(kind, format!("Input should be {words} {bound}"), name, &told))
     })
 }
 
@@ -115,7 +98,6 @@ fn broken(kind: &'static str, message: String, name: &'static str, bound: &Value
     Broken {
         kind,
         message,
-        name,
-        bound: bound.clone(),
+        context: vec![(name, bound.clone())],
     }
 }

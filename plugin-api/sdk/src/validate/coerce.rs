@@ -8,6 +8,8 @@
 use lumos_connector_models::JsonObject;
 use serde_json::{Number, Value};
 
+use crate::schema;
+
 const MAX_DEPTH: usize = 64;
 
 /// Turns the values of a whole document.
@@ -27,10 +29,7 @@ fn turn(root: &JsonObject, schema: &JsonObject, value: &mut Value, depth: usize)
     if depth > MAX_DEPTH || value.is_null() {
         return;
     }
-    if let Some(target) = resolve(root, schema).or_else(|| only_variant(schema)) {
-        turn(root, target, value, depth + 1);
-        return;
-    }
+    let schema = schema::target(root, schema);
     let turned = match schema.get("type").and_then(Value::as_str) {
         Some("integer") => integer(value),
         Some("number") => number(value),
@@ -64,25 +63,9 @@ fn members(root: &JsonObject, schema: &JsonObject, value: &mut Value, depth: usi
     }
 }
 
-fn resolve<'a>(root: &'a JsonObject, schema: &JsonObject) -> Option<&'a JsonObject> {
-    let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-    root.get("$defs")?.get(name)?.as_object()
-}
-
-/// The variant that is not null, if there is but one.
-fn only_variant(schema: &JsonObject) -> Option<&JsonObject> {
-    let mut others = schema
-        .get("anyOf")?
-        .as_array()?
-        .iter()
-        .filter(|variant| variant.get("type").is_none_or(|kind| kind != "null"));
-    let only = others.next()?.as_object()?;
-    others.next().is_none().then_some(only)
-}
-
 fn integer(value: &Value) -> Option<Value> {
     match value {
-        Value::String(text) => text.trim().parse::<i64>().ok().map(Value::from),
+        Value::String(text) => whole(text.trim()).map(Value::from),
         Value::Bool(truth) => Some(Value::from(i64::from(*truth))),
         Value::Number(number) if number.is_f64() => {
             let float = number.as_f64()?;
@@ -93,6 +76,20 @@ fn integer(value: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// `1_000` and `7.0` are whole numbers, too.
+fn whole(text: &str) -> Option<i64> {
+    let digits = match text.split_once('.') {
+        Some((digits, decimals)) if decimals.chars().all(|c| c == '0') => digits,
+        Some(_) => return None,
+        None => text,
+    };
+    let groups = digits.trim_start_matches(['+', '-']).split('_');
+    if groups.clone().any(str::is_empty) {
+        return None;
+    }
+    digits.replace('_', "").parse().ok()
 }
 
 fn number(value: &Value) -> Option<Value> {

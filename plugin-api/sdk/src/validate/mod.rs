@@ -95,7 +95,7 @@ impl Model {
         if let Some(member) = self.lenient {
             coerce::member(&self.schema, document, member);
         }
-        let mistakes = walk::check(&self.schema, document);
+        let mistakes = walk::check(&self.schema, document, self.lenient);
         if mistakes.is_empty() {
             Ok(())
         } else {
@@ -106,13 +106,13 @@ impl Model {
     /// Whether a document fits.
     pub(crate) fn fits(&self, document: &mut Value) -> bool {
         coerce::document(&self.schema, document);
-        walk::check(&self.schema, document).is_empty()
+        walk::check(&self.schema, document, None).is_empty()
     }
 
     /// Checks settings; what is missing is told by its title. Values take their type, where they came in another form.
     pub(crate) fn check_settings(&self, document: &mut Value) -> Result<(), ConnectorError> {
         coerce::document(&self.schema, document);
-        let mistakes = walk::check(&self.schema, document);
+        let mistakes = walk::check(&self.schema, document, None);
         if mistakes.is_empty() {
             return Ok(());
         }

@@ -18,8 +18,8 @@ pub(super) struct Mistake {
     pub(super) kind: &'static str,
     pub(super) path: Vec<Step>,
     pub(super) message: String,
-    /// More about the mistake: a name, and a value that holds nothing of the document.
-    pub(super) context: Option<(&'static str, Value)>,
+    /// More about the mistake, by name; it holds nothing of the document.
+    pub(super) context: Vec<(&'static str, Value)>,
     /// What people call the field, where that is known.
     pub(super) title: Option<String>,
 }
@@ -30,7 +30,7 @@ impl Mistake {
             kind,
             path: path.to_vec(),
             message: message.into(),
-            context: None,
+            context: Vec::new(),
             title: None,
         }
     }
@@ -38,7 +38,7 @@ impl Mistake {
     /// The document is not JSON.
     pub(super) fn json(error: &str) -> Self {
         let mut mistake = Self::new("json_invalid", &[], format!("Invalid JSON: {error}"));
-        mistake.context = Some(("error", error.into()));
+        mistake.context.push(("error", error.into()));
         mistake
     }
 
@@ -69,12 +69,11 @@ pub(super) fn render(mistakes: &[Mistake]) -> String {
         path(&mut out, &mistake.path);
         out.push_str(", 'msg': ");
         pyrepr::string(&mut out, &mistake.message);
-        if let Some((name, value)) = &mistake.context {
-            out.push_str(", 'ctx': {");
-            pyrepr::string(&mut out, name);
-            out.push_str(": ");
-            out.push_str(&pyrepr::python_repr(value));
-            out.push('}');
+        if !mistake.context.is_empty() {
+            out.push_str(", 'ctx': ");
+            let context = mistake.context.iter().cloned();
+            let context = context.map(|(name, value)| (name.to_owned(), value));
+            out.push_str(&pyrepr::python_repr(&Value::Object(context.collect())));
         }
         out.push('}');
     }

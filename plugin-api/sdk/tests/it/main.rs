@@ -5,7 +5,9 @@
 mod abi;
 mod conformance;
 mod connector;
+mod declared;
 mod http;
 mod reference;
 mod requests;
+mod secrets;
 mod upstream;

@@ -7,7 +7,12 @@ import enum
 import typing as t
 
 import httpx
-from connector.oai.capability import CustomRequest, CustomResponse, get_credential
+from connector.oai.capability import (
+    _STANDARD_CAPABILITY_SIGNATURES,
+    CustomRequest,
+    CustomResponse,
+    get_credential,
+)
 from connector.oai.errors import HTTPHandler
 from connector.oai.integration import CapabilityMetadata, DescriptionData, Integration
 from connector.oai.modules.access_graph_rules_module_types import AccessGraphRulesSettings
@@ -18,19 +23,26 @@ from connector_sdk_types.generated import (
     AccessGraphImpliedAccessRule,
     AppCategory,
     BasicCredential,
+    ConnectorErrorCode,
     CreatableAccount,
     CreateAccountResponse,
     CreatedAccount,
+    CustomAttributeSchema,
     EmptyCredential,
     EntitlementType,
+    Error,
+    ExecutionSummary,
     FoundAccountData,
     JWTCredential,
     KeyPairCredential,
     ListAccountsRequest,
     ListAccountsResponse,
+    ListCustomAttributesSchemaRequest,
+    ListCustomAttributesSchemaResponse,
     OAuth1Credential,
     OAuthClientCredential,
     OAuthCredential,
+    Page,
     RateLimitMode,
     ResourceType,
     ServiceAccountCredential,
@@ -41,6 +53,7 @@ from connector_sdk_types.generated import (
     ValidatedCredentialConfig,
 )
 from connector_sdk_types.oai.modules.credentials_module_types import AuthModel, CredentialConfig
+from connector_sdk_types.oai.modules.probe_module_types import ProbeSettings
 from connector_sdk_types.serializers import (
     AnnotatedField,
     Discriminator,
@@ -127,6 +140,30 @@ class FullSettings(BaseModel):
     limits: Limits = Field(description="Fixture limits of it.")
 
 
+class Rule(BaseModel):
+    """Fixture rule."""
+
+    pattern: str = Field(min_length=2, max_length=4, description="Fixture pattern.")
+    region: t.Optional[Region] = None
+
+
+class OddSettings(BaseModel):
+    """Fixture odd settings."""
+
+    port: int = Field(ge=1, le=65000, description="Fixture port.")
+    share: float = Field(default=0.5, gt=0, lt=1, description="Fixture share.")
+    label: str = Field(default="ab", min_length=2, max_length=3, description="Fixture label.")
+    hosts: list[str] = Field(min_length=1, max_length=2, description="Fixture hosts.")
+    region: Region = Field(default=Region.US, description="Fixture region.")
+    other_region: t.Optional[Region] = Field(default=None, description="Fixture other region.")
+    regions: list[Region] = Field(default=[], description="Fixture regions of it.")
+    rule: t.Optional[Rule] = Field(default=None, description="Fixture rule of it.")
+    rules: list[Rule] = Field(default=[], description="Fixture rules of it.")
+    by_name: dict[str, Rule] = Field(default={}, description="Fixture rules by name.")
+    anything: t.Optional[t.Any] = None
+    table: t.Optional[dict[str, t.Any]] = None
+
+
 class NewAccount(CreatableAccount):
     """Fixture account."""
 
@@ -155,6 +192,10 @@ async def create_account(args: CustomRequest[NewAccount]) -> CreateAccountRespon
 
 async def wake(args: CustomRequest[Wake]) -> CustomResponse[Woken]:
     return CustomResponse(response=Woken(woken=args.request.times > 0))
+
+
+async def peek(args: CustomRequest[Wake]) -> CustomResponse[Woken]:
+    return CustomResponse(response=Woken(woken=True))
 
 
 def full():
@@ -216,6 +257,36 @@ def full():
         }
     )
     integration.register_custom_capability("wake_device")(wake)
+    integration.register_custom_capability("peek_device")(peek)
+    return integration
+
+
+class Odd(BaseModel):
+    """Fixture odd input."""
+
+    port: int = Field(ge=1, le=65000)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    hosts: list[str] = Field(default=["a"], min_length=1, max_length=2)
+    rule: t.Optional[Rule] = None
+    by_name: dict[str, Rule] = {}
+    on: bool = False
+
+
+async def take_odd(args: CustomRequest[Odd]) -> CustomResponse[Woken]:
+    return CustomResponse(response=Woken(woken=True))
+
+
+def odd():
+    integration = Integration(
+        app_id="odd",
+        version="1.2.3",
+        auth=TokenCredential,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+        settings_model=OddSettings,
+    )
+    integration.register_capabilities(LIST_ACCOUNTS)
+    integration.register_custom_capability("take_odd")(take_odd)
     return integration
 
 
@@ -290,6 +361,118 @@ EVERY_KIND = [
 # ------------------------------------------------------------------------------------------------------ errors
 
 
+class Unset(BaseModel):
+    note: t.Optional[str] = None
+
+
+class Plain(BaseModel):
+    name: str
+    count: t.Optional[int] = None
+    ratio: t.Optional[float] = None
+    parts: list[Limits] = []
+
+
+class Nested(BaseModel):
+    labels: dict[str, t.Any] = {}
+    parts: list[Unset] = []
+
+
+class Unique(BaseModel):
+    name: str = AnnotatedField(unique=True)
+    note: t.Optional[str] = None
+
+
+class Text(BaseModel):
+    text: str
+
+
+async def fingerprint(args: CustomRequest[Plain]) -> CustomResponse[Text]:
+    return CustomResponse(response=Text(text=args.fingerprint()))
+
+
+async def fingerprint_nested(args: CustomRequest[Nested]) -> CustomResponse[Text]:
+    return CustomResponse(response=Text(text=args.fingerprint()))
+
+
+async def fingerprint_unique(args: CustomRequest[Unique]) -> CustomResponse[Text]:
+    return CustomResponse(response=Text(text=args.fingerprint()))
+
+
+async def fingerprint_create(args: CustomRequest[CreatableAccount]) -> CustomResponse[Text]:
+    return CustomResponse(response=Text(text=args.fingerprint()))
+
+
+class Change(BaseModel):
+    effect: dict[str, str]
+    caught: bool = False
+
+
+async def change(args: CustomRequest[Change]) -> CustomResponse[Text]:
+    caught = Error(
+        app_id="recording",
+        message="why",
+        error_code=ConnectorErrorCode.CONFLICT,
+        raised_by="ConflictError",
+        raised_in="declarations:change",
+    )
+    return CustomResponse(
+        response=Text(text="done"),
+        raw_data={"answers": [1]} if args.include_raw_data else None,
+        page=Page(token="next", size=3),
+        execution_summary=ExecutionSummary.model_validate(
+            {
+                "effect": args.request.effect,
+                "request_fingerprint": args.fingerprint(),
+                "is_idempotent": True,
+                "description": "Fixture change.",
+                "caught_errors": [caught.model_dump()] if args.request.caught else None,
+            }
+        ),
+    )
+
+
+async def list_custom_attributes_schema(
+    args: ListCustomAttributesSchemaRequest,
+) -> ListCustomAttributesSchemaResponse:
+    def attribute(kind, name, of, description=None):
+        return CustomAttributeSchema(
+            customized_type=kind, name=name, attribute_type=of, description=description
+        )
+
+    return ListCustomAttributesSchemaResponse(
+        response=[
+            attribute("account", "cost_center", "string", "Fixture of money."),
+            attribute("account", "manager", "user"),
+            attribute("entitlement", "owned", "boolean"),
+            attribute("resource", "size", "integer"),
+            attribute("non_human_account", "seen", "datetime"),
+        ]
+    )
+
+
+def recording():
+    integration = Integration(
+        app_id="recording",
+        version="1.2.3",
+        auth=TokenCredential,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+    )
+    integration.register_capabilities(
+        {StandardCapabilityName.LIST_CUSTOM_ATTRIBUTES_SCHEMA: list_custom_attributes_schema}
+    )
+    integration.register_custom_capabilities(
+        {
+            "fingerprint": fingerprint,
+            "fingerprint_nested": fingerprint_nested,
+            "fingerprint_unique": fingerprint_unique,
+            "fingerprint_create": fingerprint_create,
+            "change": change,
+        }
+    )
+    return integration
+
+
 class Fail(BaseModel):
     how: str
     text: t.Optional[str] = None
@@ -325,8 +508,38 @@ def open_network():
     return integration
 
 
+def everything():
+    """Every standard capability that a connector can write."""
+    integration = Integration(
+        app_id="everything",
+        version="1.2.3",
+        auth=TokenCredential,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+        resource_types=[ResourceType(type_id="team", type_label="Team")],
+        entitlement_types=[
+            EntitlementType(type_id="role", type_label="Role", resource_type_id="team", min=0)
+        ],
+        probe_settings=ProbeSettings.disabled(),
+    )
+    for name, signature in _STANDARD_CAPABILITY_SIGNATURES.items():
+
+        async def stub(args):
+            raise NotImplementedError
+
+        stub.__annotations__ = {
+            "args": signature.input_payload.envelope_type,
+            "return": signature.output_payload.envelope_type,
+        }
+        if name not in (StandardCapabilityName.APP_INFO,):
+            integration.register_capability(name)(stub)
+    return integration
+
+
 INTEGRATIONS = {
+    "everything": everything(),
     "full": full(),
+    "odd": odd(),
     "oauth": single("oauth", OAuthCredential),
     "oauth_client_credentials": single("oauth_client_credentials", OAuthClientCredential),
     "oauth1": single("oauth1", OAuth1Credential),
@@ -366,4 +579,5 @@ INTEGRATIONS = {
     ),
     "every_kind": several("every_kind", EVERY_KIND),
     "failing": failing(),
+    "recording": recording(),
 }

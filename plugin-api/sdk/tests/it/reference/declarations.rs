@@ -1,5 +1,9 @@
 //! What `tests/reference/declarations.py` declares, in our words.
 
+mod everything;
+mod odd;
+mod recording;
+
 use std::collections::BTreeMap;
 
 use lumos_connector_sdk::field::Semantic;
@@ -15,7 +19,9 @@ fn harness<A: lumos_connector_sdk::auth::Auth, S: Settings>(integration: Integra
 /// The connectors by the names that the reference's side has for them.
 pub(super) fn all() -> BTreeMap<&'static str, Harness> {
     BTreeMap::from([
+        ("everything", harness(everything::everything())),
         ("full", harness(full())),
+        ("odd", harness(odd::odd())),
         ("oauth", single::<OAuthCredential>("oauth")),
         (
             "oauth_client_credentials",
@@ -39,6 +45,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Harness> {
         ("own_models", harness(own_models())),
         ("every_kind", harness(every_kind())),
         ("failing", harness(failing())),
+        ("recording", harness(recording::recording())),
     ])
 }
 
@@ -73,7 +80,7 @@ fn open_network() -> Integration {
 // ------------------------------------------------------------------------------------ everything one can declare
 
 /// Fixture regions.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Region {
     Eu,
@@ -81,7 +88,7 @@ enum Region {
 }
 
 /// Fixture limits.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[allow(dead_code)]
 struct Limits {
     /// Fixture calls in a minute.
@@ -238,6 +245,7 @@ fn full() -> Integration<TokenCredential, FullSettings> {
         .rate_limit_mode("list_accounts", RateLimitMode::RetryOnly)
         .register_with_input(capability::CREATE_ACCOUNT, create_account)
         .register_custom("wake_device", CapabilityLevel::Write, wake)
+        .register_custom("peek_device", CapabilityLevel::Read, wake)
 }
 
 // ------------------------------------------------------------------------------------------ several credentials
