@@ -12,6 +12,7 @@
 mod c;
 mod lint;
 mod need;
+mod reference;
 mod run;
 mod sanitize;
 mod test;
@@ -54,6 +55,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compare our models with those of the reference SDK (connector-py), which is installed if missing
+    Models,
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
     Lint,
     /// Feed what takes bytes from outside with inputs guided by coverage (libFuzzer)
@@ -87,6 +90,10 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Up { once } => up::show(&workspace, *once),
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
+        Task::Models => {
+            reference::prepare(&workspace)?;
+            reference::models(&workspace)
+        }
         Task::Lint => lint::all(&workspace),
         Task::Fuzz { target, seconds } => sanitize::fuzz(&workspace, target.as_deref(), *seconds),
         Task::Asan => sanitize::address(&workspace),

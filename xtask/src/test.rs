@@ -2,7 +2,7 @@
 
 use crate::run::{run, say, step};
 use crate::workspace::Workspace;
-use crate::{c, lint, need, sanitize, windows};
+use crate::{c, lint, need, reference, sanitize, windows};
 
 /// Everything; with `full` also the tests that are marked as ignored because they take long.
 pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
@@ -27,7 +27,11 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     } else {
         lint::dependencies_if_installed(workspace)?;
     }
+    step("the reference SDK", || reference::prepare(workspace))?;
     tests(workspace, full)?;
+    if !full {
+        reference::models(workspace)?;
+    }
     sanitize::address(workspace)?;
     sanitize::miri(workspace)?;
     if windows::possible() {
@@ -57,6 +61,7 @@ fn tests(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         // Tests talk to servers of their own on this machine, whatever proxy leads elsewhere.
         cargo.env("NO_PROXY", "127.0.0.1,localhost");
         cargo.env("LUMOS_TEST_LIBRARIES", workspace.built(""));
+        cargo.env(reference::VARIABLE, reference::environment(workspace));
         if full {
             cargo.args(["--", "--include-ignored"]);
         }

@@ -1,7 +1,7 @@
 //! Walks a document along its schema.
 #![forbid(unsafe_code)]
 
-use lumos_connector_models::JsonObject;
+use lumos_connector_models::{DateTime, JsonObject};
 use serde_json::Value;
 
 use super::bounds;
@@ -65,6 +65,9 @@ impl<'a> Walk<'a> {
             Some("array") => self.array(schema, value),
             Some("string") if !value.is_string() => {
                 self.mistake("string_type", "Input should be a valid string");
+            }
+            Some("string") if is_no_time(schema, value) => {
+                self.mistake("datetime_parsing", "Input should be a valid datetime");
             }
             Some("integer") if !is_integer(value) => self.no_integer(value),
             Some("number") if !value.is_number() => self.no_number(value),
@@ -272,6 +275,15 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Whether a date and time is asked for and this is none.
+fn is_no_time(schema: &JsonObject, value: &Value) -> bool {
+    let is_time = schema.get("format").is_some_and(|format| format == "date-time");
+    is_time
+        && value
+            .as_str()
+            .is_none_or(|text| text.parse::<DateTime>().is_err())
 }
 
 fn is_integer(value: &Value) -> bool {

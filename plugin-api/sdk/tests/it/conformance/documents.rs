@@ -1,6 +1,7 @@
 //! Documents: what the reference reads, refuses and writes, against what we do; and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -12,15 +13,25 @@ use super::{ask, fail_unless_empty, generate, types};
 
 /// A document, and what the reference makes of it.
 #[derive(Deserialize)]
-struct Case {
-    model: String,
+pub(super) struct Case {
+    pub(super) model: String,
     /// The model or the member that it is about, which may lie deeper.
-    what: String,
-    case: String,
-    document: String,
+    pub(super) what: String,
+    pub(super) case: String,
+    pub(super) document: String,
     /// The document as the reference writes it after reading it; nothing if it refuses it.
-    answer: Option<Value>,
+    pub(super) answer: Option<Value>,
     why: Option<String>,
+}
+
+/// Every case of the reference, asked for once.
+pub(super) fn cases() -> &'static [Case] {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+        let lines = ask("cases", String::new());
+        let read = |line: &String| serde_json::from_str(line).unwrap();
+        lines.iter().map(read).collect()
+    });
+    &CASES
 }
 
 /// What the two sides make of a document, if that is not the same.
@@ -49,11 +60,10 @@ fn first_difference(ours: &str, theirs: &Value) -> Option<String> {
 #[ignore = "needs the reference SDK: cargo xtask test"]
 fn what_the_reference_reads_refuses_and_writes_so_do_we() {
     let types = types::all();
-    let mut differences = Differences::read(false);
-    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut differences = Differences::read("documents");
+    let mut wrong: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut covered = BTreeSet::new();
-    for line in ask("cases", String::new()) {
-        let case: Case = serde_json::from_str(&line).unwrap();
+    for case in cases() {
         let Some(one) = types.get(&case.model) else {
             continue;
         };
@@ -64,12 +74,12 @@ fn what_the_reference_reads_refuses_and_writes_so_do_we() {
         if case.what == case.model && case.answer.is_some() {
             covered.insert((case.model.clone(), case.case.clone()));
         }
-        let Some(why) = disagreement(&case, (one.reread)(&case.document)) else {
+        let Some(why) = disagreement(case, (one.reread)(&case.document)) else {
             continue;
         };
         if !differences.is_meant(&case.what, &case.case) {
             let line = format!("{}: {why} ({} {:.200})", case.case, case.model, case.document);
-            wrong.entry(case.what).or_default().push(line);
+            wrong.entry(&case.what).or_default().push(line);
         }
     }
     let mut wrong: Vec<String> = wrong

@@ -4,6 +4,7 @@
 //!  types        every type of ours: how to read and write it, and its schema
 //!  schemas      field by field against the schemas of the reference
 //!  documents    what the reference reads, refuses and writes, against what we do; and the other way round
+//!  requests     the same requests sent to a connector that has every capability
 //!  properties   what we write we read again, and no document makes us panic   (needs no reference)
 //!  differences  where we mean to differ, and why
 //! ```
@@ -16,6 +17,7 @@ mod differences;
 mod documents;
 mod generate;
 mod properties;
+mod requests;
 mod schemas;
 mod types;
 
