@@ -179,7 +179,7 @@ impl Probe<'_> {
             })
         });
         answer.map_err(|error| {
-            let secrets = redact::Secrets::of(&document, &(self.connector.settings.schema)());
+            let secrets = redact::Secrets::of(&document, self.connector.settings.model().schema());
             error
                 .masked(&secrets)
                 .into_wire(&self.connector.declaration.app_id, raised_in)

@@ -61,6 +61,12 @@ pub(crate) struct SettingsSpec {
     model: OnceLock<validate::Model>,
 }
 
+impl SettingsSpec {
+    pub(crate) fn model(&self) -> &validate::Model {
+        self.model.get_or_init(|| validate::Model::form((self.schema)()))
+    }
+}
+
 /// A connector, ready to be called. Made by [`Integration::build`](crate::Integration::build).
 pub struct Connector {
     pub(crate) declaration: Declaration,
@@ -149,12 +155,12 @@ impl Connector {
         match self.run(capability, body, &options).await {
             Ok(answer) => answer,
             Err(error) => {
-                let model = (self.settings.schema)();
+                let model = self.settings.model().schema();
                 let document: Value = serde_json::from_slice(body).unwrap_or_default();
                 // An app may repeat in its errors what it was sent.
-                let secrets = redact::Secrets::of(&document, &model);
+                let secrets = redact::Secrets::of(&document, model);
                 let envelope = self.envelope(error.masked(&secrets), raised_in);
-                if let Some(settings) = redact::settings(&model, &document) {
+                if let Some(settings) = redact::settings(model, &document) {
                     log::error!("{raised_in}: settings were {}", secrets.mask(&settings));
                 }
                 envelope
@@ -246,10 +252,7 @@ impl Connector {
         if !self.settings.needed {
             return Ok(Value::Object(JsonObject::new()));
         }
-        let model = self
-            .settings
-            .model
-            .get_or_init(|| validate::Model::form((self.settings.schema)()));
+        let model = self.settings.model();
         let mut settings = match settings {
             Some(settings) if !settings.is_null() => settings.clone(),
             _ => {

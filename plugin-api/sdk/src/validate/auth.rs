@@ -96,7 +96,7 @@ fn check_combinations(
         }
         let missing: Vec<&str> = combination
             .iter()
-            .filter(|spec| !is_filled(spec) && !(spec.optional && filled))
+            .filter(|spec| !(is_filled(spec) || spec.optional && filled))
             .map(|spec| spec.kind)
             .collect();
         if fewest.is_empty() || missing.len() < fewest.len() {

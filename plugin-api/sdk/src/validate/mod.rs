@@ -82,6 +82,10 @@ impl Model {
         }
     }
 
+    pub(crate) fn schema(&self) -> &JsonObject {
+        &self.schema
+    }
+
     /// The model's name.
     pub(crate) fn name(&self) -> &str {
         self.schema

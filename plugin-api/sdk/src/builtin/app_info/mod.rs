@@ -141,7 +141,7 @@ impl Document<'_> {
             "tags": [tag(&request)],
             "summary": display_name(self.connector, name),
             "description": entry.and_then(|entry| entry.description.clone()),
-            "requestBody": {"content": {"application/json": {"schema": self.body(request, shape.envelope)}}},
+            "requestBody": {"content": {"application/json": {"schema": self.body(&request, shape.envelope)}}},
             "responses": {"200": {
                 "description": "The capability's result.",
                 "content": {"application/json": {"schema": response}},
@@ -151,7 +151,7 @@ impl Document<'_> {
         self.paths.insert(format!("/{name}"), json!({"post": operation}));
     }
 
-    fn body(&self, request: JsonObject, envelope: Envelope) -> Value {
+    fn body(&self, request: &JsonObject, envelope: Envelope) -> Value {
         let mut body = json!({
             "type": "object",
             "properties": {
