@@ -24,7 +24,7 @@ async fn reached<I: Input, O: Output, G>(_: Standard<I, O, G>, _: I) -> Result<O
 
 /// Every capability but the three that the SDK answers itself.
 #[rustfmt::skip]
-fn harness() -> Harness {
+pub(super) fn harness() -> Harness {
     let integration = connector![
         ACTIVATE_ACCOUNT ASSIGN_APPLICATION ASSIGN_APPLICATION_ENTITLEMENT ASSIGN_ENTITLEMENT CONNECTED_INFO
         CREATE_ACCOUNT DEACTIVATE_ACCOUNT DELETE_ACCOUNT DOWNGRADE_LICENSE FIND_ENTITLEMENT_ASSIGNMENTS
