@@ -83,7 +83,7 @@ fn typed<A: Auth, S: Settings, I: Input>(call: Call) -> Result<(Context<A, S>, I
         // serde's message would repeat values of the request.
         ConnectorError::framework(
             ErrorCode::BadRequest,
-            format!("Invalid request - the {what} does not have the expected form"),
+            format!("Invalid request - {what} does not have the expected form"),
         )
     };
     let input = serde_json::from_value(call.payload).map_err(|_| mismatch("request"))?;

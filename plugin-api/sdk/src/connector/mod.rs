@@ -212,7 +212,14 @@ impl Connector {
         });
         model.check(&mut document)?;
         let open = entry.envelope == Envelope::Standard { open: true };
-        if !open {
+        if open {
+            // Nobody looked at them: they are no part of such a request.
+            for name in ["auth", "credentials"] {
+                document
+                    .as_object_mut()
+                    .and_then(|members| members.shift_remove(name));
+            }
+        } else {
             validate::check_auth(&document, &self.declaration.auth)?;
         }
         let settings = self.check_settings(document.get("settings"))?;
@@ -228,7 +235,7 @@ impl Connector {
         };
         Ok(Call {
             payload: parts.request,
-            carried: if open { Carried::default() } else { carried },
+            carried,
             settings,
             page: parts.page,
             include_raw_data: parts.include_raw_data.unwrap_or(false),
