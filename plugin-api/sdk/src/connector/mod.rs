@@ -189,9 +189,6 @@ impl Connector {
         match capability {
             "app_info" => builtin::app_info(self, body),
             "probe_integration" => builtin::probe(self, body, options).await,
-            "validate_credential_config" if self.declaration.auth.several().is_some() => {
-                builtin::validate_credential_config(self, body).await
-            }
             _ => Err(ConnectorError::framework(
                 ErrorCode::UnsupportedOperation,
                 format!("Capability '{capability}' is not implemented."),
