@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 
 use crate::auth::{Auth, Carried, CredentialKind};
 use crate::error::{ConnectorError, ErrorKind};
+use crate::handler::Call;
 use crate::schema;
 
 /// The declaration of one credential among several; see [`Integration::credential`](crate::Integration::credential).
@@ -19,14 +20,16 @@ use crate::schema;
 /// use lumos_connector_sdk::prelude::*;
 ///
 /// let token = CredentialConfig::<TokenCredential>::new("api_token", "Make a token under *Settings*.")
-///     .name("API token")
-///     .check(|token: TokenCredential| async move {
+///     .name("API token");
+/// let integration = Integration::new("example", "1.0.0")
+///     .credential(token)
+///     .check_credential("api_token", |_: Context, token: TokenCredential| async move {
 ///         match token.token.expose().starts_with("app_") {
 ///             true => Ok(vec![]),
 ///             false => Ok(vec!["Tokens of this app begin with app_.".to_owned()]),
 ///         }
 ///     });
-/// # let _ = token;
+/// # let _ = integration.build().unwrap();
 /// ```
 #[must_use = "a credential does nothing until an integration declares it"]
 pub struct CredentialConfig<K> {
@@ -48,9 +51,9 @@ pub(crate) struct CredentialSpec {
     pub(crate) check: Option<Check>,
 }
 
-/// Says what is wrong with a credential, in words for people; nothing if it is fine.
-type Complaints = Pin<Box<dyn Future<Output = Result<Vec<String>, ConnectorError>> + Send>>;
-type Check = Arc<dyn Fn(&AuthCredential) -> Complaints + Send + Sync>;
+/// What is wrong with a credential, in words for people; nothing if it is fine.
+pub(crate) type Complaints = Pin<Box<dyn Future<Output = Result<Vec<String>, ConnectorError>> + Send>>;
+pub(crate) type Check = Arc<dyn Fn(Call, &AuthCredential) -> Complaints + Send + Sync>;
 
 impl<K: CredentialKind> CredentialConfig<K> {
     /// A credential of the kind `K`. The `id` names it among the connector's credentials and never changes: connections
@@ -89,22 +92,6 @@ impl<K: CredentialKind> CredentialConfig<K> {
     pub fn form<M: JsonSchema>(mut self) -> Self {
         self.spec.schema = schema::input_of::<M>;
         self.spec.own_form = true;
-        self
-    }
-
-    /// Checks the credential before a connection is saved (`validate_credential_config`). Give what is wrong with it in
-    /// words for people, or nothing; an error is for a check that could not be made.
-    pub fn check<F, Fut>(mut self, check: F) -> Self
-    where
-        F: Fn(K) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Vec<String>, ConnectorError>> + Send + 'static,
-    {
-        self.spec.check = Some(Arc::new(move |credential| match K::of(credential) {
-            Some(credential) => Box::pin(check(credential)),
-            None => Box::pin(std::future::ready(Err(ConnectorError::internal(
-                "the credential to check is not of its declared kind",
-            )))),
-        }));
         self
     }
 }

@@ -4,14 +4,18 @@
 use std::any::type_name;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use lumos_connector_models::{CapabilityLevel, ErrorCode, Page, RateLimitRequestInfo, Request, Response};
+use lumos_connector_models::{
+    AuthCredential, CapabilityLevel, ErrorCode, Page, RateLimitRequestInfo, Request, Response,
+};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::{Auth, Carried};
+use crate::auth::{Auth, Carried, CredentialKind, NoAuth};
 use crate::connector::CapabilityEntry;
 use crate::context::{CallInfo, Context};
+use crate::credentials::Check;
 use crate::error::ConnectorError;
 use crate::integration::{Input, Output};
 use crate::schema;
@@ -78,12 +82,36 @@ where
     }
 }
 
-fn typed<A: Auth, S: Settings, I: Input>(call: Call) -> Result<(Context<A, S>, I), ConnectorError> {
+/// The check of a credential, made of `function`.
+pub(crate) fn check<S, K, F, Fut>(function: F) -> Check
+where
+    S: Settings,
+    K: CredentialKind,
+    F: Fn(Context<NoAuth, S>, K) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<String>, ConnectorError>> + Send + 'static,
+{
+    Arc::new(move |call, credential| {
+        let typed = typed::<NoAuth, S, serde::de::IgnoredAny>(call);
+        match typed.and_then(|(context, _)| Ok((context, of_kind::<K>(credential)?))) {
+            Ok((context, credential)) => Box::pin(function(context, credential)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    })
+}
+
+fn of_kind<K: CredentialKind>(credential: &AuthCredential) -> Result<K, ConnectorError> {
+    K::of(credential)
+        .ok_or_else(|| ConnectorError::internal("the credential to check is not of its declared kind"))
+}
+
+fn typed<A: Auth, S: Settings, I: DeserializeOwned>(
+    call: Call,
+) -> Result<(Context<A, S>, I), ConnectorError> {
     let mismatch = |what: &str| {
         // serde's message would repeat values of the request.
         ConnectorError::framework(
             ErrorCode::BadRequest,
-            format!("Invalid request - the {what} does not have the expected form"),
+            format!("Invalid request - {what} does not have the expected form"),
         )
     };
     let input = serde_json::from_value(call.payload).map_err(|_| mismatch("request"))?;

@@ -1,57 +1,79 @@
 //! `validate_credential_config`: whether a credential is fit to be saved, before anything is done with it.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use lumos_connector_models::{
-    AuthCredential, ErrorCode, Response, ValidateCredentialConfig, ValidatedCredentialConfig,
+    AuthCredential, CapabilityLevel, ErrorCode, Response, ValidateCredentialConfig, ValidatedCredentialConfig,
 };
 use serde_json::Value;
 
-use crate::connector::Connector;
+use crate::connector::{CapabilityEntry, CredentialSet};
+use crate::context::Context;
 use crate::credentials::CredentialSpec;
 use crate::error::ConnectorError;
-use crate::handler::{self, Outcome};
-use crate::schema;
-use crate::validate::{self, Envelope, Model};
+use crate::handler::{self, Call};
+use crate::validate::{Envelope, Model};
 
 const EMPTY: &str = "Fill in the credential's fields.";
 const BLANK: &str = "A field that is needed is empty. Fill it in.";
 const SPACES: &str = "The credential begins or ends with spaces. Remove them.";
 
-/// Answers `validate_credential_config`.
-pub(crate) async fn validate_credential_config(connector: &Connector, body: &[u8]) -> Outcome {
-    let mut document = validate::parse(body)?;
-    let payload = schema::input_of::<ValidateCredentialConfig>();
+/// The capability for a connector with these credentials.
+pub(crate) fn credential_config(set: &CredentialSet) -> CapabilityEntry {
+    const NAME: &str = "validate_credential_config";
+    let specs: Arc<[CredentialSpec]> = set.list.clone().into();
     let envelope = Envelope::Standard { open: true };
-    Model::request(envelope, "ValidateCredentialConfigRequest", payload).check(&mut document)?;
-    connector.check_settings(document.get("settings"))?;
-    let payload = document.get_mut("request").map(Value::take).unwrap_or_default();
-    let request: ValidateCredentialConfig = serde_json::from_value(payload).map_err(|_| {
+    let class_name = "ValidateCredentialConfigRequest".to_owned();
+    let mut entry = handler::entry(NAME, envelope, class_name, CapabilityLevel::Read, answer);
+    // Checks take the whole call, with settings of whatever type.
+    entry.handler = Box::new(move |call| {
+        let specs = specs.clone();
+        Box::pin(async move { handler::serialize(&Response::new(validate(&specs, call).await?)) })
+    });
+    entry
+}
+
+/// Gives the entry its types.
+async fn answer(
+    _: Context,
+    _: ValidateCredentialConfig,
+) -> Result<ValidatedCredentialConfig, ConnectorError> {
+    Err(ConnectorError::internal(
+        "the capability has a handler of its own",
+    ))
+}
+
+async fn validate(
+    specs: &[CredentialSpec],
+    mut call: Call,
+) -> Result<ValidatedCredentialConfig, ConnectorError> {
+    let request: ValidateCredentialConfig = serde_json::from_value(call.payload.take()).map_err(|_| {
         ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
     })?;
     let credential = request.credential;
-    let spec = find(connector, &credential)?;
+    let spec = find(specs, &credential)?;
     let mut complaints: Vec<String> = first_glance(spec, &credential)?.into_iter().collect();
     if complaints.is_empty()
         && let Some(check) = &spec.check
     {
-        complaints = check(&credential).await?;
+        complaints = check(call, &credential).await?;
     }
-    handler::serialize(&Response::new(ValidatedCredentialConfig {
+    Ok(ValidatedCredentialConfig {
         valid: complaints.is_empty(),
         validation_errors: Some(complaints),
-    }))
+    })
 }
 
 fn find<'a>(
-    connector: &'a Connector,
+    specs: &'a [CredentialSpec],
     credential: &AuthCredential,
 ) -> Result<&'a CredentialSpec, ConnectorError> {
     let id = credential.id.as_deref().unwrap_or_default();
     if id.is_empty() {
         return Err(ConnectorError::missing_parameter("The credential has no id."));
     }
-    let known = connector.declaration.auth.several().and_then(|set| set.of_id(id));
-    known.ok_or_else(|| {
+    specs.iter().find(|spec| spec.id == id).ok_or_else(|| {
         ConnectorError::invalid_configuration("The connector declares no credential with this id.")
     })
 }

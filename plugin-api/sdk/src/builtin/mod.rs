@@ -9,7 +9,6 @@ mod probe;
 
 use lumos_connector_models::{
     AppInfo, AppInfoRequestPayload, JsonObject, ProbeIntegration, ProbeResults, Request, Response,
-    ValidateCredentialConfig, ValidatedCredentialConfig,
 };
 
 use crate::connector::{CapabilityEntry, Connector};
@@ -17,7 +16,7 @@ use crate::schema::{input_of, output_of};
 use crate::validate::Envelope;
 
 pub(crate) use app_info::app_info;
-pub(crate) use credential_config::validate_credential_config;
+pub(crate) use credential_config::credential_config;
 pub(crate) use info::{info, info_value};
 pub(crate) use probe::probe;
 
@@ -49,13 +48,6 @@ impl Shape {
                 full_request: input_of::<Request<AppInfoRequestPayload>>,
                 full_response: output_of::<Response<AppInfo>>,
             },
-            (None, "validate_credential_config") => Self {
-                envelope: Envelope::Standard { open: true },
-                input: input_of::<ValidateCredentialConfig>,
-                output: output_of::<ValidatedCredentialConfig>,
-                full_request: input_of::<Request<ValidateCredentialConfig>>,
-                full_response: output_of::<Response<ValidatedCredentialConfig>>,
-            },
             (None, _) => Self {
                 envelope: Envelope::Standard { open: false },
                 input: input_of::<ProbeIntegration>,
@@ -70,11 +62,7 @@ impl Shape {
 /// Names of the connector's capabilities, sorted, with those that it has without writing them.
 fn capability_names(connector: &Connector) -> Vec<String> {
     let mut names: Vec<String> = connector.declaration.capabilities.keys().cloned().collect();
-    let several = connector.declaration.auth.several().is_some();
-    let built_in = ["app_info", "probe_integration"]
-        .into_iter()
-        .chain(several.then_some("validate_credential_config"));
-    for name in built_in {
+    for name in ["app_info", "probe_integration"] {
         if !connector.declaration.capabilities.contains_key(name) {
             names.push(name.to_owned());
         }

@@ -189,9 +189,6 @@ impl Connector {
         match capability {
             "app_info" => builtin::app_info(self, body),
             "probe_integration" => builtin::probe(self, body, options).await,
-            "validate_credential_config" if self.declaration.auth.several().is_some() => {
-                builtin::validate_credential_config(self, body).await
-            }
             _ => Err(ConnectorError::framework(
                 ErrorCode::UnsupportedOperation,
                 format!("Capability '{capability}' is not implemented."),
@@ -212,7 +209,14 @@ impl Connector {
         });
         model.check(&mut document)?;
         let open = entry.envelope == Envelope::Standard { open: true };
-        if !open {
+        if open {
+            // Nobody looked at them: they are no part of such a request.
+            for name in ["auth", "credentials"] {
+                document
+                    .as_object_mut()
+                    .and_then(|members| members.shift_remove(name));
+            }
+        } else {
             validate::check_auth(&document, &self.declaration.auth)?;
         }
         let settings = self.check_settings(document.get("settings"))?;
@@ -228,7 +232,7 @@ impl Connector {
         };
         Ok(Call {
             payload: parts.request,
-            carried: if open { Carried::default() } else { carried },
+            carried,
             settings,
             page: parts.page,
             include_raw_data: parts.include_raw_data.unwrap_or(false),

@@ -7,6 +7,7 @@ mod error;
 mod register;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::marker::PhantomData;
 
 use lumos_connector_models::{
@@ -18,8 +19,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{Auth, CredentialConfig, CredentialKind, Credentials, NoAuth};
+use crate::builtin;
 use crate::connector::{AuthSpec, CapabilityEntry, Connector};
+use crate::context::Context;
 use crate::credentials::CredentialSpec;
+use crate::error::ConnectorError;
+use crate::handler;
 use crate::schema;
 use crate::settings::{NoSettings, Settings};
 
@@ -152,6 +157,31 @@ impl<S: Settings> Integration<Credentials, S> {
         self
     }
 
+    /// Checks the credential `id` before a connection is saved (`validate_credential_config`). The function gives what is
+    /// wrong with it, in words for people, or nothing; an error is for a check that could not be made. It finds the
+    /// settings and an HTTP client in its context. That needed fields are filled in has been seen to.
+    pub fn check_credential<K, F, Fut>(mut self, id: &str, check: F) -> Self
+    where
+        K: CredentialKind,
+        F: Fn(Context<NoAuth, S>, K) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<String>, ConnectorError>> + Send + 'static,
+    {
+        let AuthSpec::Several(set) = &mut self.declaration.auth else {
+            return self;
+        };
+        match set
+            .list
+            .iter_mut()
+            .find(|spec| spec.id == id && spec.kind == K::KIND)
+        {
+            Some(spec) => spec.check = Some(handler::check(check)),
+            None => self
+                .errors
+                .push(IntegrationError::UnknownCredential(id.to_owned())),
+        }
+        self
+    }
+
     fn add_credential(mut self, spec: CredentialSpec) -> Self {
         let error = check::credential(&spec, &self.declaration.auth);
         self.errors.extend(error);
@@ -200,9 +230,14 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     ///
     /// # Errors
     /// The first mistake in it.
-    pub fn build(self) -> Result<Connector, IntegrationError> {
+    pub fn build(mut self) -> Result<Connector, IntegrationError> {
         if let Some(error) = self.errors.into_iter().next() {
             return Err(error);
+        }
+        if let Some(set) = self.declaration.auth.several() {
+            let entry = builtin::credential_config(set);
+            let capabilities = &mut self.declaration.capabilities;
+            capabilities.entry(entry.name.clone()).or_insert(entry);
         }
         Ok(Connector::new::<S>(self.declaration))
     }

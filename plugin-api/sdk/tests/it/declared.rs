@@ -152,6 +152,45 @@ fn mistakes_with_credentials_are_found() {
 }
 
 #[test]
+fn a_credential_is_checked_with_the_settings_at_hand() {
+    #[derive(Clone, Deserialize, JsonSchema)]
+    struct Prefixed {
+        prefix: String,
+    }
+    let integration = Integration::new("x", "1.0.0")
+        .settings::<Prefixed>()
+        .credential(CredentialConfig::<TokenCredential>::new("one", ""))
+        .check_credential(
+            "one",
+            |ctx: Context<_, Prefixed>, one: TokenCredential| async move {
+                let fits = one.token.expose().starts_with(&ctx.settings.prefix);
+                Ok((!fits)
+                    .then(|| "It begins otherwise.".to_owned())
+                    .into_iter()
+                    .collect())
+            },
+        );
+    let harness = Harness::new(integration).unwrap();
+    let call = |token: &str, settings: Value| {
+        let credential = json!({"id": "one", "token": {"token": token}});
+        harness.call(
+            "validate_credential_config",
+            json!({"request": {"credential": credential}, "settings": settings}),
+        )
+    };
+    let prefix = json!({"prefix": "app_"});
+    assert_eq!(call("app_1", prefix.clone())["response"]["valid"], true);
+    assert_eq!(
+        call("1", prefix)["response"],
+        json!({"valid": false, "validation_errors": ["It begins otherwise."]})
+    );
+    assert_eq!(
+        call("app_1", Value::Null)["error"]["message"],
+        "No settings passed on request: x requires Prefixed"
+    );
+}
+
+#[test]
 fn only_two_inputs_can_be_extended_and_neither_info_replaced() {
     async fn nothing<I>(_: Context, _: I) -> Result<Vec<FoundResourceData>> {
         Ok(Vec::new())

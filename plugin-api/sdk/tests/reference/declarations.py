@@ -14,7 +14,12 @@ from connector.oai.capability import (
     get_credential,
 )
 from connector.oai.errors import HTTPHandler
-from connector.oai.integration import CapabilityMetadata, DescriptionData, Integration
+from connector.oai.integration import (
+    CapabilityMetadata,
+    DescriptionData,
+    Integration,
+    IntegrationError,
+)
 from connector.oai.modules.access_graph_rules_module_types import AccessGraphRulesSettings
 from connector_sdk_types import CredentialsSettings
 from connector_sdk_types.generated import (
@@ -506,6 +511,22 @@ def open_network():
     )
     integration.register_capabilities(LIST_ACCOUNTS)
     return integration
+
+
+def accepts(name):
+    """Whether a custom capability can have that name."""
+    integration = Integration(
+        app_id="names",
+        version="1.2.3",
+        auth=TokenCredential,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+    )
+    try:
+        integration.register_custom_capability(name)(wake)
+    except IntegrationError:
+        return False
+    return True
 
 
 def everything():

@@ -1,7 +1,8 @@
 """Answers calls with the reference SDK.
 
 Reads one JSON object a line from standard input, {"integration", "capability", "body"}, and writes the answer of each
-as one line: the JSON that the reference gives, after `comparable`.
+as one line: the JSON that the reference gives, after `comparable`. {"name"} asks whether a custom capability can have
+that name.
 """
 
 import ast
@@ -32,6 +33,8 @@ def comparable(answer):
 
 
 async def answer(call):
+    if "name" in call:
+        return json.dumps({"accepted": declarations.accepts(call["name"])})
     integration = declarations.INTEGRATIONS[call["integration"]]
     if call["capability"] == "info":
         # The command line answers it beside the dispatcher.

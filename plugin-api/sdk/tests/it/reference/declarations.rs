@@ -286,15 +286,16 @@ fn credential<K: lumos_connector_sdk::auth::CredentialKind>(id: &str) -> Credent
 }
 
 fn two() -> Integration<Credentials> {
-    let main = credential::<TokenCredential>("main").check(|main: TokenCredential| async move {
+    let check = |_: Context, main: TokenCredential| async move {
         Ok(match main.token.expose().starts_with("good") {
             true => Vec::new(),
             false => vec!["Fixture: the token is not good.".to_owned()],
         })
-    });
+    };
     new("two")
-        .credential(main)
+        .credential(credential::<TokenCredential>("main"))
         .credential(credential::<BasicCredential>("side").optional())
+        .check_credential("main", check)
         .register(capability::LIST_ACCOUNTS, which_credentials)
 }
 

@@ -33,12 +33,19 @@ impl Oracle {
     }
 
     pub(super) fn call(&mut self, integration: &str, capability: &str, body: &str) -> Value {
-        let call = json!({"integration": integration, "capability": capability, "body": body});
-        writeln!(self.input, "{call}").expect("the reference listens");
+        self.ask(&json!({"integration": integration, "capability": capability, "body": body}))
+    }
+
+    /// Whether a custom capability can have that name.
+    pub(super) fn accepts(&mut self, name: &str) -> bool {
+        self.ask(&json!({"name": name}))["accepted"] == true
+    }
+
+    fn ask(&mut self, question: &Value) -> Value {
+        writeln!(self.input, "{question}").expect("the reference listens");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the reference answers");
-        serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("the reference failed at {integration}/{capability} {body}: {line:?}"))
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the reference failed at {question}: {line:?}"))
     }
 }
 
