@@ -66,8 +66,8 @@ fn make(environment: &Path) -> anyhow::Result<()> {
     ]))
     .with_context(|| {
         format!(
-            "connector-py {RELEASE} cannot be installed: pip has to reach a package index (see PIP_INDEX_URL), or {VARIABLE} \
-             has to name a virtual environment that has it"
+            "connector-py {RELEASE} cannot be installed: it takes Python 3.10 or later, and pip has to reach a package index \
+             (see PIP_INDEX_URL); or {VARIABLE} has to name a virtual environment that has it"
         )
     })
 }
