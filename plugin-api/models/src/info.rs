@@ -88,6 +88,10 @@ pub enum AppCategory {
     EarlyAccess,
 }
 
+/// Parameters of `connected_info`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GetConnectedInfo {}
+
 /// Parameters of `app_info`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-capability-category" = "specification"))]

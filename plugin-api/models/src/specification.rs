@@ -85,7 +85,3 @@ pub struct OpenApiSpecificationInfo {
     #[serde(rename = "x-allowed-credentials", alias = "x_allowed_credentials")]
     pub x_allowed_credentials: Vec<Vec<String>>,
 }
-
-/// Parameters of `connected_info`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GetConnectedInfo {}

@@ -68,7 +68,9 @@ ENUMS = classes(enum.Enum)
 def schemas():
     models = {name: model.model_json_schema() for name, model in MODELS.items()}
     enums = {name: [member.value for member in members] for name, members in ENUMS.items()}
-    return {"models": models, "enums": enums, "operations": operations()}
+    schemas = document().partition("\ncomponents:")[2]
+    documented = re.findall(r"^    (\w+):$", schemas, flags=re.M)
+    return {"models": models, "enums": enums, "operations": operations(), "documented": documented}
 
 
 def operations():

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
 use super::generate::{anything, document};
-use super::types;
+use super::{requests, types};
 
 fn runner(cases: u32) -> TestRunner {
     let config = Config {
@@ -66,6 +66,39 @@ fn a_broken_document_is_read_or_refused_but_never_half_read() {
                 if let Ok(once) = (one.reread)(&document.to_string()) {
                     prop_assert_eq!((one.reread)(&once), Ok(once));
                 }
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// Whatever a connector is sent, it answers: what it was asked, or an error that is not a failure of its own.
+#[test]
+fn no_request_makes_a_connector_panic() {
+    let harness = requests::harness();
+    for capability in types::capabilities() {
+        let name = capability.name;
+        let Some(request) = capability.request.filter(|_| name != "app_info") else {
+            continue;
+        };
+        let broken = (
+            document(&(request.schema)()),
+            any::<proptest::sample::Index>(),
+            anything(),
+        );
+        let broken = broken.prop_map(|(mut document, place, value)| {
+            replace(&mut document, place, value);
+            document.to_string().into_bytes()
+        });
+        let bodies = prop_oneof![4 => broken, 1 => proptest::collection::vec(any::<u8>(), 0..40)];
+        runner(16)
+            .run(&bodies, |body| {
+                let answer = harness.call_bytes(name, &body);
+                let code = answer["error"]["error_code"].as_str();
+                prop_assert!(
+                    matches!(code, Some("bad_request" | "conflict")),
+                    "{name}: {answer}"
+                );
                 Ok(())
             })
             .unwrap_or_else(|error| panic!("{name}: {error}"));
