@@ -95,6 +95,14 @@ pub struct Custom<I, O> {
     payloads: PhantomData<fn(I) -> O>,
 }
 
+impl<I, O> Clone for Custom<I, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I, O> Copy for Custom<I, O> {}
+
 impl<I, O> Custom<I, O> {
     /// One that changes nothing: it is cancelled when its caller goes away, and may be repeated. The name is of lower-case
     /// letters and underscores, and none of the standard ones.

@@ -123,6 +123,7 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         );
         // The function takes what the request does not carry.
         entry.input_schema = schema::input_of::<GetConnectedInfo>;
+        entry.exact_schema = schema::exact_of::<GetConnectedInfo>;
         entry.full_request = schema::input_of::<Request<GetConnectedInfo>>;
         entry.takes_info = true;
         self.insert(CONNECTED_INFO, entry)
