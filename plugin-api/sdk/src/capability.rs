@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use lumos_connector_models as models;
+use lumos_connector_models::{self as models, CapabilityLevel};
 
 use crate::auth::{Auth, NoAuth};
 
@@ -60,6 +60,69 @@ impl<I, O, G> Standard<I, O, G> {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
+    }
+}
+
+/// A capability of a connector's own that takes `I` and gives `O`.
+///
+/// ```
+/// use lumos_connector_sdk::prelude::*;
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Wake {
+///     /// The device to wake.
+///     device: String,
+/// }
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Woken {
+///     /// Whether it was asleep.
+///     was_asleep: bool,
+/// }
+///
+/// const WAKE_DEVICE: Custom<Wake, Woken> = Custom::write("wake_device");
+///
+/// async fn wake_device(_: Context, wake: Wake) -> Result<Woken> {
+///     Ok(Woken { was_asleep: wake.device == "dormouse" })
+/// }
+///
+/// let integration = Integration::new("example", "1.0.0").register_custom(WAKE_DEVICE, wake_device);
+/// # let _ = integration.build().unwrap();
+/// ```
+pub struct Custom<I, O> {
+    pub(crate) name: &'static str,
+    pub(crate) level: CapabilityLevel,
+    payloads: PhantomData<fn(I) -> O>,
+}
+
+impl<I, O> Clone for Custom<I, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I, O> Copy for Custom<I, O> {}
+
+impl<I, O> Custom<I, O> {
+    /// One that changes nothing: it is cancelled when its caller goes away, and may be repeated. The name is of lower-case
+    /// letters and underscores, and none of the standard ones.
+    #[must_use]
+    pub const fn read(name: &'static str) -> Self {
+        Self::new(name, CapabilityLevel::Read)
+    }
+
+    /// One that may change something.
+    #[must_use]
+    pub const fn write(name: &'static str) -> Self {
+        Self::new(name, CapabilityLevel::Write)
+    }
+
+    const fn new(name: &'static str, level: CapabilityLevel) -> Self {
+        Self {
+            name,
+            level,
+            payloads: PhantomData,
+        }
     }
 }
 

@@ -72,6 +72,7 @@ where
         raised_in: place_of(type_name::<F>(), name),
         handler,
         input_schema: schema::input_of::<I>,
+        exact_schema: schema::exact_of::<I>,
         output_schema: schema::output_of::<O>,
         full_request: schema::input_of::<Request<I>>,
         full_response: schema::output_of::<Response<O>>,

@@ -6,6 +6,7 @@ pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value as Json, json};
 
 pub use crate::auth::{CredentialConfig, Credentials, NoAuth};
+pub use crate::capability::Custom;
 pub use crate::http::path_segment;
 pub use crate::{
     ConnectorError, Context, ErrorKind, Integration, NoSettings, Result, Settings, capability,

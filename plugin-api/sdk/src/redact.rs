@@ -30,7 +30,15 @@ const SECRET_NAMES: [&str; 12] = [
     "authorization",
 ];
 /// Endings of names that are about a credential and hold none.
-const HARMLESS_ENDINGS: [&str; 6] = ["_url", "_name", "_prefix", "_endpoint", "_source", "_type"];
+const HARMLESS_ENDINGS: [&str; 7] = [
+    "_url",
+    "_uri",
+    "_name",
+    "_prefix",
+    "_endpoint",
+    "_source",
+    "_type",
+];
 
 /// Whether credentials usually go under that name.
 #[must_use]
@@ -149,20 +157,35 @@ fn collect(value: Option<&Value>, secret: bool, found: &mut Vec<String>) {
                 found.push(BASE64.encode(format!("{user}:{password}")));
             }
             for (name, member) in members {
-                let secret = (secret && !NAMES.contains(&name.as_str())) || is_secret_name(name);
-                collect(Some(member), secret, found);
+                // A key file is for the most part addresses and names.
+                let is_file = name == "key" && member.is_object();
+                let is_name = is_file || NAMES.contains(&name.as_str());
+                collect(Some(member), (secret && !is_name) || is_secret_name(name), found);
             }
         }
         _ => {}
     }
 }
 
-/// A secret as it is, and as it stands in URLs.
-fn forms_of(secret: &str) -> [String; 2] {
-    [
+/// A secret as it is, and as it stands in URLs; of one with several lines also each of them.
+fn forms_of(secret: &str) -> Vec<String> {
+    /// Shorter lines may be no secret.
+    const SHORTEST_LINE: usize = 16;
+    let mut forms = vec![
         secret.to_owned(),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-    ]
+    ];
+    if secret.contains('\n') {
+        let is_content = |line: &&str| line.len() >= SHORTEST_LINE && !line.starts_with("-----");
+        forms.extend(
+            secret
+                .lines()
+                .map(str::trim)
+                .filter(is_content)
+                .map(str::to_owned),
+        );
+    }
+    forms
 }
 
 #[cfg(test)]
@@ -203,6 +226,22 @@ mod tests {
             secrets.mask("somebody example account"),
             "somebody example account"
         );
+    }
+
+    #[test]
+    fn of_a_key_file_the_key_is_secret_line_by_line() {
+        let body = json!({"auth": {"service_account": {
+            "key": {
+                "type": "service_account",
+                "token_uri": "https://example.com/token",
+                "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----\n",
+            },
+            "tenant_id": "tenant",
+        }}});
+        let secrets = Secrets::of(&body, &JsonObject::new());
+        let text = "service_account https://example.com/token tenant";
+        assert_eq!(secrets.mask(text), text);
+        assert_eq!(secrets.mask("MIIEvQIBADANBgkqhkiG"), MASK);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) async fn probe(connector: &Connector, body: &[u8], options: &CallOpti
 
 fn check_request(connector: &Connector, body: &[u8]) -> Result<Request<ProbeIntegration>, ConnectorError> {
     let mut document = validate::parse(body)?;
-    let payload = schema::input_of::<ProbeIntegration>();
+    let payload = schema::exact_of::<ProbeIntegration>();
     let envelope = Envelope::Standard { open: false };
     validate::Model::request(envelope, "ProbeIntegrationRequest", payload).check(&mut document)?;
     validate::check_auth(&document, &connector.declaration.auth)?;

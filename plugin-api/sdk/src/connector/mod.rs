@@ -43,6 +43,8 @@ pub(crate) struct CapabilityEntry {
     pub(crate) raised_in: String,
     pub(crate) handler: Handler,
     pub(crate) input_schema: fn() -> JsonObject,
+    /// The input's as requests are checked against it.
+    pub(crate) exact_schema: fn() -> JsonObject,
     pub(crate) output_schema: fn() -> JsonObject,
     /// The same with their envelopes.
     pub(crate) full_request: fn() -> JsonObject,
@@ -58,12 +60,14 @@ pub(crate) struct CapabilityEntry {
 pub(crate) struct SettingsSpec {
     pub(crate) needed: bool,
     pub(crate) schema: fn() -> JsonObject,
+    exact_schema: fn() -> JsonObject,
     model: OnceLock<validate::Model>,
 }
 
 impl SettingsSpec {
     pub(crate) fn model(&self) -> &validate::Model {
-        self.model.get_or_init(|| validate::Model::form((self.schema)()))
+        self.model
+            .get_or_init(|| validate::Model::form((self.exact_schema)()))
     }
 }
 
@@ -91,6 +95,7 @@ impl Connector {
             settings: SettingsSpec {
                 needed: crate::settings::needed::<S>(),
                 schema: schema::input_of::<S>,
+                exact_schema: schema::exact_of::<S>,
                 model: OnceLock::new(),
             },
             http: Arc::new(HttpPool::default()),
@@ -205,7 +210,7 @@ impl Connector {
     ) -> Result<Call, ConnectorError> {
         let mut document = validate::parse(body)?;
         let model = entry.request_schema.get_or_init(|| {
-            validate::Model::request(entry.envelope, &entry.class_name, (entry.input_schema)())
+            validate::Model::request(entry.envelope, &entry.class_name, (entry.exact_schema)())
         });
         model.check(&mut document)?;
         let open = entry.envelope == Envelope::Standard { open: true };
@@ -220,11 +225,7 @@ impl Connector {
             validate::check_auth(&document, &self.declaration.auth)?;
         }
         let settings = self.check_settings(document.get("settings"))?;
-        let tenant = self.tenant(&document);
-        let seal = self
-            .declaration
-            .sealed_pages
-            .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
+        let info = self.info_of(entry, &document, options);
         let parts = Parts::of(document)?;
         let carried = Carried {
             auth: parts.auth,
@@ -237,19 +238,25 @@ impl Connector {
             page: parts.page,
             include_raw_data: parts.include_raw_data.unwrap_or(false),
             rate_limit: parts.rate_limit,
-            info: CallInfo {
-                http: self.http.clone(),
-                tenant,
-                deadline: options.timeout.map(|timeout| Instant::now() + timeout),
-                trace: options.trace.as_deref().map(Arc::from),
-                level: entry.level,
-                rate_limit_mode: entry.rate_limit_mode,
-                idempotent: self.declaration.idempotent.contains(&entry.name),
-                seal,
-                app_id: self.declaration.app_id.as_str().into(),
-                raised_in: entry.raised_in.as_str().into(),
-            },
+            info,
         })
+    }
+
+    /// What a call knows about itself.
+    fn info_of(&self, entry: &CapabilityEntry, document: &Value, options: &CallOptions) -> CallInfo {
+        let sealed = self.declaration.sealed_pages;
+        CallInfo {
+            http: self.http.clone(),
+            tenant: self.tenant(document),
+            deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+            trace: options.trace.as_deref().map(Arc::from),
+            level: entry.level,
+            rate_limit_mode: entry.rate_limit_mode,
+            idempotent: self.declaration.idempotent.contains(&entry.name),
+            seal: sealed.then(|| pagination::Key::new(self.app_id(), &entry.name, document)),
+            app_id: self.declaration.app_id.as_str().into(),
+            raised_in: entry.raised_in.as_str().into(),
+        }
     }
 
     pub(crate) fn check_settings(&self, settings: Option<&Value>) -> Result<Value, ConnectorError> {

@@ -10,7 +10,7 @@ use lumos_connector_models::{
 
 use super::{Input, Integration, IntegrationError, Output, check};
 use crate::auth::Auth;
-use crate::capability::{self, Guard, Standard};
+use crate::capability::{self, Custom, Guard, Standard};
 use crate::connector::CapabilityEntry;
 use crate::context::Context;
 use crate::error::ConnectorError;
@@ -81,18 +81,8 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         )
     }
 
-    /// Registers `function` for a capability of the connector's own. Its name is of lower-case letters and underscores, and
-    /// none of the standard ones. Say [`CapabilityLevel::Write`] if it may change anything: a read is cancelled when its
-    /// caller goes away, and may be repeated.
-    ///
-    /// A function that gives a whole [`Response`] needs its payload named, because a `Response` could be a payload, too:
-    /// `register_custom::<_, Payload, _, _, _>(…)`.
-    pub fn register_custom<I, O, R, F, Fut>(
-        mut self,
-        name: impl Into<String>,
-        level: CapabilityLevel,
-        function: F,
-    ) -> Self
+    /// Registers `function` for a capability of the connector's own; see [`Custom`].
+    pub fn register_custom<I, O, R, F, Fut>(mut self, capability: Custom<I, O>, function: F) -> Self
     where
         I: Input,
         O: Output,
@@ -100,19 +90,19 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         F: Fn(Context<A, S>, I) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, ConnectorError>> + Send + 'static,
     {
-        let name = name.into();
-        if capability_level(&name).is_some() {
-            self.errors.push(IntegrationError::Reserved(name));
+        let name = capability.name;
+        if capability_level(name).is_some() {
+            self.errors.push(IntegrationError::Reserved(name.to_owned()));
             return self;
         }
-        if !check::is_capability_name(&name) {
-            self.errors.push(IntegrationError::Name(name));
+        if !check::is_capability_name(name) {
+            self.errors.push(IntegrationError::Name(name.to_owned()));
             return self;
         }
         let class_name = format!("CustomRequest[{}]", I::schema_name());
-        let mut entry = handler::entry(&name, Envelope::Custom, class_name, level, function);
+        let mut entry = handler::entry(name, Envelope::Custom, class_name, capability.level, function);
         entry.custom = true;
-        self.insert(&name, entry)
+        self.insert(name, entry)
     }
 
     /// Registers `connected_info`, for a connector whose `info` depends on the tenant. The function gets the static `info`
@@ -133,6 +123,7 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         );
         // The function takes what the request does not carry.
         entry.input_schema = schema::input_of::<GetConnectedInfo>;
+        entry.exact_schema = schema::exact_of::<GetConnectedInfo>;
         entry.full_request = schema::input_of::<Request<GetConnectedInfo>>;
         entry.takes_info = true;
         self.insert(CONNECTED_INFO, entry)

@@ -13,6 +13,13 @@ const NUMBER_FORMATS: [&str; 12] = [
 
 /// Converts a root schema.
 pub(super) fn convert(schema: Schema) -> JsonObject {
+    let mut root = exact(schema);
+    plain_numbers_within(&mut root);
+    root
+}
+
+/// Converts a root schema, and keeps what it says of the range of Rust's numbers.
+pub(super) fn exact(schema: Schema) -> JsonObject {
     let Value::Object(mut root) = schema.to_value() else {
         return JsonObject::new();
     };
@@ -48,7 +55,6 @@ fn model(schema: JsonObject, name: Option<&str>) -> JsonObject {
 
 fn convert_schema(mut schema: JsonObject) -> JsonObject {
     enum_of_constants(&mut schema);
-    plain_numbers(&mut schema);
     one_line_description(&mut schema);
     nullable_type(&mut schema);
     for key in ["anyOf", "oneOf", "allOf"] {
@@ -126,6 +132,21 @@ fn enum_of_constants(schema: &mut JsonObject) {
         schema.shift_remove("oneOf");
         schema.insert("enum".to_owned(), Value::Array(constants));
         schema.insert("type".to_owned(), "string".into());
+    }
+}
+
+fn plain_numbers_within(schema: &mut JsonObject) {
+    plain_numbers(schema);
+    for value in schema.values_mut() {
+        match value {
+            Value::Object(member) => plain_numbers_within(member),
+            Value::Array(items) => {
+                for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                    plain_numbers_within(item);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

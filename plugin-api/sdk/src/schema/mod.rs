@@ -20,6 +20,12 @@ pub(crate) fn input_of<T: JsonSchema>() -> JsonObject {
     dialect::convert(settings.into_generator().into_root_schema_for::<T>())
 }
 
+/// The same with the range of each number, to check documents against.
+pub(crate) fn exact_of<T: JsonSchema>() -> JsonObject {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    dialect::exact(settings.into_generator().into_root_schema_for::<T>())
+}
+
 /// The schema of what a connector writes. Absent values are written as null, so a reader may leave out the same fields as
 /// in an input.
 pub(crate) fn output_of<T: JsonSchema>() -> JsonObject {

@@ -17,7 +17,7 @@ pub(super) fn check(schema: &JsonObject, value: &Value) -> Option<Broken> {
     match value {
         Value::String(text) => text_length(schema, text.chars().count() as u64),
         Value::Array(items) => list_length(schema, items.len() as u64),
-        Value::Number(_) => size(schema, value.as_f64()?),
+        Value::Number(_) => size(schema, value.as_f64()?).or_else(|| range(schema, value)),
         _ => None,
     }
 }
@@ -94,10 +94,76 @@ fn size(schema: &JsonObject, value: f64) -> Option<Broken> {
     })
 }
 
+/// What a Rust type can hold, where nothing else bounds the number.
+fn range(schema: &JsonObject, value: &Value) -> Option<Broken> {
+    let (least, most): (i64, u64) = match schema.get("format")?.as_str()? {
+        "uint8" => (0, u8::MAX.into()),
+        "uint16" => (0, u16::MAX.into()),
+        "uint32" => (0, u32::MAX.into()),
+        "uint64" | "uint" => (0, u64::MAX),
+        "int8" => (i8::MIN.into(), i8::MAX as u64),
+        "int16" => (i16::MIN.into(), i16::MAX as u64),
+        "int32" => (i32::MIN.into(), i32::MAX as u64),
+        "int64" | "int" => (i64::MIN, i64::MAX as u64),
+        _ => return None,
+    };
+    if value.as_i64().is_some_and(|value| value < least) {
+        let message = format!("Input should be greater than or equal to {least}");
+        return Some(broken("greater_than_equal", message, "ge", &least.into()));
+    }
+    let is_above = value.as_u64().is_some_and(|value| value > most);
+    is_above.then(|| {
+        let message = format!("Input should be less than or equal to {most}");
+        broken("less_than_equal", message, "le", &most.into())
+    })
+}
+
 fn broken(kind: &'static str, message: String, name: &'static str, bound: &Value) -> Broken {
     Broken {
         kind,
         message,
         context: vec![(name, bound.clone())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::exact_of;
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Numbers {
+        small: u8,
+        port: Option<u16>,
+        signed: i32,
+        large: i64,
+    }
+
+    #[test]
+    fn a_number_that_its_type_cannot_hold_is_told() {
+        let schema = exact_of::<Numbers>();
+        let broken = |name: &str, value: Value| {
+            let field = schema["properties"][name].as_object().unwrap();
+            check(crate::schema::target(&schema, field), &value).map(|broken| broken.message)
+        };
+        let at_most = |most: u64| Some(format!("Input should be less than or equal to {most}"));
+        let at_least = |least: i64| Some(format!("Input should be greater than or equal to {least}"));
+        assert_eq!(broken("small", json!(255)), None);
+        assert_eq!(broken("small", json!(256)), at_most(255));
+        assert_eq!(broken("small", json!(-1)), at_least(0));
+        assert_eq!(broken("port", json!(65536)), at_most(65535));
+        assert_eq!(
+            broken("signed", json!(-2_147_483_649_i64)),
+            at_least(-2_147_483_648)
+        );
+        assert_eq!(
+            broken("large", json!(u64::MAX)),
+            at_most(9_223_372_036_854_775_807)
+        );
+        assert_eq!(broken("large", json!(i64::MIN)), None);
     }
 }

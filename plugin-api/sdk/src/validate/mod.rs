@@ -57,7 +57,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, ConnectorError> {
 impl Model {
     /// The model of a whole request whose payload has the schema `payload`.
     pub(crate) fn request(envelope: Envelope, class_name: &str, payload: JsonObject) -> Self {
-        let mut schema = schema::input_of::<lumos_connector_models::Request<Hole>>();
+        let mut schema = schema::exact_of::<lumos_connector_models::Request<Hole>>();
         envelope.shape(&mut schema);
         schema.insert("title".to_owned(), class_name.into());
         let mut payload = payload;

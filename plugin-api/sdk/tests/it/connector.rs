@@ -107,8 +107,8 @@ pub(crate) fn integration() -> Integration<TokenCredential, TestSettings> {
         .register(capability::LIST_ACCOUNTS, list_accounts)
         .register_with_input(capability::CREATE_ACCOUNT, create_account)
         .idempotent("create_account")
-        .register_custom("behave", CapabilityLevel::Read, behave)
-        .register_custom("slow_write", CapabilityLevel::Write, slow_write)
+        .register_custom(Custom::read("behave"), behave)
+        .register_custom(Custom::write("slow_write"), slow_write)
 }
 
 export_connector!(integration);

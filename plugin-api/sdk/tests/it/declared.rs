@@ -118,10 +118,10 @@ fn the_mode_for_rate_limits_is_the_declared_one_then_the_callers() {
         })
     }
     let integration = Integration::new("x", "1.0.0")
-        .register_custom("declared", CapabilityLevel::Read, mode)
+        .register_custom(Custom::read("declared"), mode)
         .rate_limit_mode("declared", RateLimitMode::EnforceNoRetry)
-        .register_custom("reading", CapabilityLevel::Read, mode)
-        .register_custom("writing", CapabilityLevel::Write, mode);
+        .register_custom(Custom::read("reading"), mode)
+        .register_custom(Custom::write("writing"), mode);
     let harness = Harness::new(integration).unwrap();
     let call = |capability: &str, asked: Value| {
         let request = json!({"request": {}, "settings": {}, "rate_limit": {"caller_override_mode": asked}});
@@ -233,7 +233,7 @@ fn an_answer_that_is_no_json_is_an_invalid_response() {
     }
     let integration = Integration::new("x", "1.0.0")
         .auth::<TokenCredential>()
-        .register_custom("broken", CapabilityLevel::Read, broken);
+        .register_custom(Custom::read("broken"), broken);
     let request = json!({"request": {}, "settings": {}, "auth": token()});
     let error = Harness::new(integration).unwrap().call("broken", request)["error"].take();
     assert_eq!(error["error_code"], "invalid_response");

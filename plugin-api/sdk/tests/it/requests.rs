@@ -166,9 +166,9 @@ fn mistakes_in_a_declaration_are_found() {
         .register(capability::LIST_RESOURCES, nothing)
         .register(capability::LIST_RESOURCES, nothing);
     assert_eq!(error(twice), IntegrationError::Duplicate("list_resources".into()));
-    let reserved = new().register_custom("get_account", CapabilityLevel::Read, nothing);
+    let reserved = new().register_custom(Custom::read("get_account"), nothing);
     assert_eq!(error(reserved), IntegrationError::Reserved("get_account".into()));
-    let named = new().register_custom("Sync2", CapabilityLevel::Read, nothing);
+    let named = new().register_custom(Custom::read("Sync2"), nothing);
     assert_eq!(error(named), IntegrationError::Name("Sync2".into()));
     let model = new().register_with_input(capability::CREATE_ACCOUNT, |_: Context, _: ListResources| async {
         Err::<CreatedAccount, _>(ConnectorError::internal(""))

@@ -126,7 +126,7 @@ fn an_app_that_repeats_the_credential_is_not_quoted() {
     let integration = Integration::new("x", "1.0.0")
         .auth::<TokenCredential>()
         .settings::<TestSettings>()
-        .register_custom("ask", CapabilityLevel::Read, ask);
+        .register_custom(Custom::read("ask"), ask);
     let harness = Harness::new(integration).unwrap();
     let answer = harness.call(
         "ask",

@@ -26,7 +26,7 @@ pub(crate) fn app_info(connector: &Connector, body: &[u8]) -> Outcome {
 }
 
 fn check(body: &[u8]) -> Result<(), ConnectorError> {
-    let payload = schema::input_of::<AppInfoRequestPayload>();
+    let payload = schema::exact_of::<AppInfoRequestPayload>();
     let envelope = Envelope::Standard { open: false };
     validate::Model::request(envelope, "AppInfoRequest", payload).check(&mut validate::parse(body)?)
 }

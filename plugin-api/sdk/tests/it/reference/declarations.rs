@@ -244,8 +244,8 @@ fn full() -> Integration<TokenCredential, FullSettings> {
         .capability_description("list_accounts", "Fixture of a listing.")
         .rate_limit_mode("list_accounts", RateLimitMode::RetryOnly)
         .register_with_input(capability::CREATE_ACCOUNT, create_account)
-        .register_custom("wake_device", CapabilityLevel::Write, wake)
-        .register_custom("peek_device", CapabilityLevel::Read, wake)
+        .register_custom(Custom::write("wake_device"), wake)
+        .register_custom(Custom::read("peek_device"), wake)
 }
 
 // ------------------------------------------------------------------------------------------ several credentials
@@ -356,5 +356,5 @@ async fn fail(ctx: Context<TokenCredential>, input: Fail) -> Result<Woken> {
 fn failing() -> Integration<TokenCredential> {
     new("failing")
         .auth::<TokenCredential>()
-        .register_custom("fail", CapabilityLevel::Write, fail)
+        .register_custom(Custom::write("fail"), fail)
 }

@@ -87,7 +87,7 @@ fn custom_capabilities_can_have_the_names_that_the_reference_takes() {
         "validate_credential_config",
         "list_account",
     ] {
-        let ours = Integration::new("names", "1.2.3").register_custom(name, CapabilityLevel::Read, nothing);
+        let ours = Integration::new("names", "1.2.3").register_custom(Custom::read(name), nothing);
         assert_eq!(ours.build().is_ok(), oracle.accepts(name), "{name:?}");
     }
 }

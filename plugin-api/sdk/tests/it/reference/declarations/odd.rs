@@ -98,5 +98,5 @@ pub(super) fn odd() -> Integration<TokenCredential, OddSettings> {
         .auth::<TokenCredential>()
         .settings::<OddSettings>()
         .register(capability::LIST_ACCOUNTS, list_accounts)
-        .register_custom("take_odd", CapabilityLevel::Write, take_odd)
+        .register_custom(Custom::write("take_odd"), take_odd)
 }

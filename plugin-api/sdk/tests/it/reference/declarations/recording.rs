@@ -107,22 +107,13 @@ pub(super) fn recording() -> Integration<TokenCredential> {
             attribute(Of::Resource, "size", Type::Integer),
             attribute(Of::NonHumanAccount, "seen", Type::Datetime),
         ])
-        .register_custom("fingerprint", CapabilityLevel::Write, fingerprint::<Plain>)
+        .register_custom(Custom::write("fingerprint"), fingerprint::<Plain>)
+        .register_custom(Custom::write("fingerprint_nested"), fingerprint::<Nested>)
+        .register_custom(Custom::write("fingerprint_unique"), fingerprint::<Unique>)
         .register_custom(
-            "fingerprint_nested",
-            CapabilityLevel::Write,
-            fingerprint::<Nested>,
-        )
-        .register_custom(
-            "fingerprint_unique",
-            CapabilityLevel::Write,
-            fingerprint::<Unique>,
-        )
-        .register_custom(
-            "fingerprint_create",
-            CapabilityLevel::Write,
+            Custom::write("fingerprint_create"),
             fingerprint::<CreatableAccount>,
         )
-        .register_custom::<_, Text, _, _, _>("change", CapabilityLevel::Write, change)
+        .register_custom(Custom::<_, Text>::write("change"), change)
         .idempotent("change")
 }
