@@ -66,8 +66,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Compare our models with those of the reference SDK (connector-py), which is installed if missing
-    Models,
+    /// Compare the SDK with the reference SDK (connector-py), which is installed if missing
+    Reference,
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
     Lint,
     /// Feed what takes bytes from outside with inputs guided by coverage (libFuzzer)
@@ -96,9 +96,9 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Bench { quick, only } => bench::run_all(&workspace, *quick, only.as_deref()),
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
-        Task::Models => {
+        Task::Reference => {
             reference::prepare(&workspace)?;
-            reference::models(&workspace)
+            reference::compare(&workspace)
         }
         Task::Lint => lint::all(&workspace),
         Task::Fuzz(arguments) => fuzz::all(&workspace, arguments),

@@ -36,7 +36,7 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         soak(workspace)?;
     }
     if !full {
-        reference::models(workspace)?;
+        reference::compare(workspace)?;
     }
     sanitize::address(workspace)?;
     sanitize::miri(workspace)?;

@@ -46,7 +46,7 @@ fn ask(question: &str, input: String) -> Vec<String> {
 }
 
 /// The Python that has the reference SDK.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let environment = match std::env::var_os("LUMOS_TEST_REFERENCE") {
         Some(environment) => environment.into(),
         None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../reference"),

@@ -1,7 +1,7 @@
 //! The reference SDK in a process of its own.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -14,22 +14,20 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    /// Starts it, if there is one.
-    pub(super) fn start() -> Option<Self> {
-        let environment = std::env::var_os("LUMOS_TEST_REFERENCE")?;
+    pub(super) fn start() -> Self {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
-        let mut process = Command::new(python(&environment.into()))
+        let mut process = Command::new(crate::conformance::python())
             .arg("-B")
             .arg(directory.join("oracle.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("LUMOS_TEST_REFERENCE names a virtual environment that has an interpreter");
-        Some(Self {
+            .expect("there is the reference SDK: cargo xtask test makes its environment");
+        Self {
             input: process.stdin.take().unwrap(),
             output: BufReader::new(process.stdout.take().unwrap()),
             process,
-        })
+        }
     }
 
     pub(super) fn call(&mut self, integration: &str, capability: &str, body: &str) -> Value {
@@ -54,14 +52,5 @@ impl Drop for Oracle {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-fn python(environment: &PathBuf) -> PathBuf {
-    let environment = Path::new(environment);
-    if cfg!(windows) {
-        environment.join("Scripts/python.exe")
-    } else {
-        environment.join("bin/python")
     }
 }
