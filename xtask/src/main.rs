@@ -14,6 +14,7 @@ mod c;
 mod fuzz;
 mod lint;
 mod need;
+mod reference;
 mod run;
 mod sanitize;
 mod test;
@@ -65,6 +66,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compare our models with those of the reference SDK (connector-py), which is installed if missing
+    Models,
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
     Lint,
     /// Feed what takes bytes from outside with inputs guided by coverage (libFuzzer)
@@ -93,6 +96,10 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Bench { quick, only } => bench::run_all(&workspace, *quick, only.as_deref()),
         Task::Windows { check: true } => windows::check(&workspace),
         Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
+        Task::Models => {
+            reference::prepare(&workspace)?;
+            reference::models(&workspace)
+        }
         Task::Lint => lint::all(&workspace),
         Task::Fuzz(arguments) => fuzz::all(&workspace, arguments),
         Task::Asan => sanitize::address(&workspace),

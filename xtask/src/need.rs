@@ -48,6 +48,14 @@ pub(crate) fn openssl() -> anyhow::Result<()> {
     install(&["openssl"])
 }
 
+/// Python with what makes virtual environments.
+pub(crate) fn python_with_venv() -> anyhow::Result<()> {
+    if succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        return Ok(());
+    }
+    install(&["python3", "python3-venv"])
+}
+
 /// Whether a program can be run.
 pub(crate) fn exists(program: &str) -> bool {
     succeeds(Command::new(program).arg("--version"))

@@ -2,7 +2,7 @@
 
 use crate::run::{run, say, step};
 use crate::workspace::Workspace;
-use crate::{c, lint, need, sanitize, windows};
+use crate::{c, lint, need, reference, sanitize, windows};
 
 /// The module of tests that run for many minutes.
 const SOAK: &str = "soak::";
@@ -30,9 +30,13 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     } else {
         lint::dependencies_if_installed(workspace)?;
     }
+    step("the reference SDK", || reference::prepare(workspace))?;
     tests(workspace, full)?;
     if full && cfg!(target_os = "linux") {
         soak(workspace)?;
+    }
+    if !full {
+        reference::models(workspace)?;
     }
     sanitize::address(workspace)?;
     sanitize::miri(workspace)?;
@@ -60,6 +64,7 @@ fn tests(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     step("tests", || {
         let mut cargo = testing(workspace);
         cargo.args(["--workspace", "--no-fail-fast"]);
+        cargo.env(reference::VARIABLE, reference::environment(workspace));
         if full {
             cargo.args(["--", "--include-ignored", "--skip", SOAK]);
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::JsonObject;
+use crate::{DateTime, JsonObject};
 
 /// Where an account stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +36,7 @@ pub struct ListAccounts {
 }
 
 /// An account of the app.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-unique-hash" = ["integration_specific_id"]))]
 pub struct FoundAccountData {
     /// The account's id in the app.
@@ -148,4 +148,72 @@ pub struct DeletedAccount {
     pub status: AccountStatus,
     /// Whether the account was deleted.
     pub deleted: bool,
+}
+
+/// Parameters of `get_account`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "read"))]
+pub struct GetAccount {
+    /// The account's id in the app.
+    #[schemars(extend("x-semantic" = "account-id"))]
+    pub account_id: String,
+    /// Names of the custom attributes that the account is to carry.
+    pub custom_attributes: Option<Vec<String>>,
+}
+
+/// The fields that most apps want for a new account. A connector whose `create_account` takes these needs no model
+/// of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "write"))]
+pub struct CreateAccount {
+    /// E-mail address.
+    pub email: Option<String>,
+    /// User name.
+    pub username: Option<String>,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub family_name: Option<String>,
+    /// Where the account is to stand in its life, in the app's words.
+    pub user_status: Option<String>,
+    /// Entitlements that the account must have from the start: those of all types whose `min` is above 0.
+    pub entitlements: Vec<CreateAccountEntitlement>,
+}
+
+/// The least that a request of `update_account` holds, and its result. A connector's own model repeats the field
+/// and adds to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "write"))]
+pub struct UpdateableAccount {
+    /// The account's id in the app.
+    #[schemars(extend("x-semantic" = "account-id"))]
+    pub id: String,
+}
+
+/// Parameters of `list_updated_accounts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "read"))]
+pub struct ListUpdatedAccounts {
+    /// The earliest change that is wanted.
+    pub since: Option<DateTime>,
+    /// Where the listing before this one ended; instead of `since`.
+    pub cursor: Option<String>,
+    /// Names of the custom attributes that the accounts are to carry.
+    pub custom_attributes: Option<Vec<String>>,
+}
+
+/// Result of `list_updated_accounts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpdatedAccounts {
+    /// The accounts that changed.
+    pub accounts: Vec<FoundAccountData>,
+    /// Where this listing ends; the next one starts there.
+    pub cursor: Option<String>,
+}
+
+/// A place in a sequence of changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Delta {
+    /// Opaque; absent for the beginning.
+    pub cursor: Option<String>,
 }

@@ -28,7 +28,36 @@ pub struct AuthCredential {
     #[schemars(extend("x-semantic" = "key-pair"))]
     pub key_pair: Option<KeyPairCredential>,
     /// No credential at all.
+    #[serde(default, deserialize_with = "crate::envelope::object_or_null")]
     pub empty: Option<EmptyCredential>,
+}
+
+impl AuthCredential {
+    /// The kinds that are filled, by the names of their members.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("oauth", self.oauth.is_some()),
+            (
+                "oauth_client_credentials",
+                self.oauth_client_credentials.is_some(),
+            ),
+            ("oauth1", self.oauth1.is_some()),
+            ("basic", self.basic.is_some()),
+            ("token", self.token.is_some()),
+            ("jwt", self.jwt.is_some()),
+            ("service_account", self.service_account.is_some()),
+            ("key_pair", self.key_pair.is_some()),
+            ("empty", self.empty.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, filled)| filled.then_some(kind))
+    }
+
+    /// Whether it is filled with that kind.
+    #[must_use]
+    pub fn holds(&self, kind: &str) -> bool {
+        self.kinds().any(|filled| filled == kind)
+    }
 }
 
 /// An OAuth access token obtained with a user's consent.
@@ -50,7 +79,6 @@ pub struct OAuthClientCredential {
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub client_secret: Secret,
     /// The scopes to ask for.
     pub scopes: Vec<String>,
@@ -63,12 +91,10 @@ pub struct OAuth1Credential {
     /// The consumer's key.
     pub consumer_key: String,
     /// The consumer's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub consumer_secret: Secret,
     /// The token's id.
     pub token_id: String,
     /// The token's secret.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub token_secret: Secret,
 }
 
@@ -79,7 +105,6 @@ pub struct BasicCredential {
     /// The user name.
     pub username: String,
     /// The password.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub password: Secret,
 }
 
@@ -88,7 +113,6 @@ pub struct BasicCredential {
 #[schemars(extend("x-credential-type" = "token"))]
 pub struct TokenCredential {
     /// The token.
-    #[schemars(extend("x-field_type" = "SECRET", "x-secret" = true))]
     pub token: Secret,
 }
 
@@ -101,43 +125,64 @@ pub struct JwtCredential {
     /// The token's claims.
     pub claims: JwtClaims,
     /// The key to sign with.
+    #[schemars(with = "String")]
     pub secret: Secret,
 }
 
 /// The header of a JSON Web Token; names as in RFC 7515, section 4.1.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "JWTHeaders")]
-#[allow(missing_docs)]
 pub struct JwtHeaders {
+    /// The algorithm of the signature.
     pub alg: String,
+    /// Where the set of keys is.
     pub jku: String,
+    /// The key.
     pub jwk: String,
+    /// The type of the token.
     pub typ: String,
+    /// Which key it is.
     pub kid: String,
+    /// Where the key's certificate is.
     pub x5u: String,
+    /// The chain of certificates.
     pub x5c: String,
+    /// SHA-1 of the certificate.
     pub x5t: String,
-    #[serde(rename = "x5t#S256")]
+    /// SHA-256 of the certificate.
+    #[serde(rename = "x5t#S256", alias = "x5t_s256")]
     pub x5t_s256: String,
+    /// The type of the content.
     pub cty: String,
+    /// Extensions that have to be understood.
     pub crit: Vec<String>,
 }
 
 /// The claims of a JSON Web Token; names as in RFC 7519, section 4.1, and RFC 8693, section 4.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "JWTClaims")]
-#[allow(missing_docs)]
 pub struct JwtClaims {
+    /// Who issued the token.
     pub iss: String,
+    /// Whom it is about.
     pub sub: String,
+    /// Whom it is for.
     pub aud: String,
+    /// When it expires, in seconds since 1970.
     pub exp: i64,
+    /// When it begins to hold, in seconds since 1970.
     pub nbf: i64,
+    /// When it was issued, in seconds since 1970.
     pub iat: i64,
+    /// The token's id.
     pub jti: String,
+    /// Who acts.
     pub act: String,
+    /// What it allows.
     pub scope: Vec<String>,
+    /// The client that asked for it.
     pub client_id: String,
+    /// Who may act.
     pub may_act: String,
 }
 

@@ -99,6 +99,15 @@ pub struct FoundEntitlementData {
 #[schemars(extend("x-capability-level" = "read"))]
 pub struct FindEntitlementAssociations {}
 
+/// Parameters of `get_account_entitlement_associations`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-capability-level" = "read"))]
+pub struct GetAccountEntitlementAssociations {
+    /// The account's id in the app.
+    #[schemars(extend("x-semantic" = "account-id"))]
+    pub account_id: String,
+}
+
 /// An account that holds an entitlement on a resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-unique-hash" = [

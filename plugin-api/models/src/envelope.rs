@@ -1,7 +1,12 @@
 //! The two envelopes in which every capability's payloads travel.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::auth::AuthCredential;
@@ -21,6 +26,7 @@ pub struct Page {
 
 /// What a caller sends to a capability whose payload is `T`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 #[schemars(rename = "{T}Request")]
 pub struct Request<T> {
     /// The credential, for connectors with one.
@@ -28,6 +34,25 @@ pub struct Request<T> {
     /// The credentials by their ids, for connectors with several.
     pub credentials: Option<Vec<AuthCredential>>,
     /// The capability's own parameters.
+    #[serde(deserialize_with = "object")]
+    pub request: T,
+    /// Whether the app's raw answers are wanted as well.
+    pub include_raw_data: Option<bool>,
+    /// The page that is wanted.
+    pub page: Option<Page>,
+    /// The tenant's settings, in the shape of the connector's settings model.
+    pub settings: Option<crate::JsonObject>,
+    /// What the caller knows about rate limits, and how long it waits.
+    pub rate_limit: Option<RateLimitRequestInfo>,
+}
+
+/// What a caller sends to a capability that comes before there is a credential, and whose payload is `T`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+#[schemars(rename = "{T}Request")]
+pub struct UnauthenticatedRequest<T> {
+    /// The capability's own parameters.
+    #[serde(deserialize_with = "object")]
     pub request: T,
     /// Whether the app's raw answers are wanted as well.
     pub include_raw_data: Option<bool>,
@@ -92,5 +117,53 @@ impl<T> Response<T> {
 impl<T> From<T> for Response<T> {
     fn from(response: T) -> Self {
         Self::new(response)
+    }
+}
+
+/// Reads an object and nothing else. serde also takes a list of a type's members for the type, hence `[]` for `{}`.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_map(Object(PhantomData))
+}
+
+/// The same, or null.
+pub(crate) fn object_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_option(OrNull(Object(PhantomData)))
+}
+
+struct Object<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+struct OrNull<T>(Object<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OrNull<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or null")
+    }
+
+    fn visit_none<E>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_map(self.0).map(Some)
     }
 }

@@ -13,6 +13,7 @@ use crate::envelope::Page;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorResponse {
     /// Always true.
+    #[serde(default = "always")]
     pub is_error: bool,
     /// What went wrong.
     pub error: Error,
@@ -20,6 +21,10 @@ pub struct ErrorResponse {
     pub raw_data: Option<JsonObject>,
     /// Unused in errors.
     pub page: Option<Page>,
+}
+
+const fn always() -> bool {
+    true
 }
 
 impl From<Error> for ErrorResponse {
@@ -263,6 +268,21 @@ impl ErrorCode {
         }
     }
 
+    /// The code that has taken this one's place, if the API has given it up; otherwise the same.
+    #[must_use]
+    pub fn current(self) -> Self {
+        let Self::Other(name) = &self else {
+            return self;
+        };
+        match &**name {
+            "unexpected_error" => Self::InternalError,
+            "not_implemented" => Self::UnsupportedOperation,
+            "client_call_error" | "api_error" => Self::InvalidResponse,
+            "unauthenticated" => Self::Unauthorized,
+            _ => self,
+        }
+    }
+
     /// Whether another try may succeed at once.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -401,6 +421,15 @@ mod tests {
         assert_eq!(code, ErrorCode::Other("from_the_future".into()));
         assert_eq!(serde_json::to_string(&code).unwrap(), r#""from_the_future""#);
         assert_eq!(code.fault(), ErrorFault::Unknown);
+    }
+
+    #[test]
+    fn every_code_that_was_given_up_has_a_successor() {
+        for name in DEPRECATED {
+            let code = ErrorCode::from(name).current();
+            assert!(ErrorCode::ALL.contains(&code), "{name} became {code}");
+        }
+        assert_eq!(ErrorCode::Conflict.current(), ErrorCode::Conflict);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 
+use crate::JsonObject;
 use crate::error::Error;
 
 /// What a write did.
@@ -22,6 +24,22 @@ pub struct ExecutionSummary {
     pub caught_errors: Option<Vec<Error>>,
 }
 
+impl ExecutionSummary {
+    /// Says the change in words.
+    #[must_use]
+    pub fn with_description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Adds an error that was met and overcome.
+    #[must_use]
+    pub fn with_caught(mut self, error: Error) -> Self {
+        self.caught_errors.get_or_insert_default().push(error);
+        self
+    }
+}
+
 /// Why a write changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -31,7 +49,7 @@ pub enum NoopEffectReason {
 }
 
 /// The change that a write made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Effect {
@@ -39,6 +57,25 @@ pub enum Effect {
     Updated,
     Deleted,
     Noop { reason: NoopEffectReason },
+}
+
+/// The kind may be left out. Then a reason makes it a noop, and everything else is a creation.
+impl<'de> Deserialize<'de> for Effect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = JsonObject::deserialize(deserializer)?;
+        let reason = members
+            .get("reason")
+            .and_then(|reason| NoopEffectReason::deserialize(reason).ok());
+        match (members.get("kind").map(Value::as_str), reason) {
+            (None, Some(reason)) | (Some(Some("noop")), Some(reason)) => Ok(Self::Noop { reason }),
+            (None, None) | (Some(Some("created")), _) => Ok(Self::Created),
+            (Some(Some("updated")), _) => Ok(Self::Updated),
+            (Some(Some("deleted")), _) => Ok(Self::Deleted),
+            _ => Err(de::Error::custom(
+                "an effect is created, updated, deleted, or noop with a reason",
+            )),
+        }
+    }
 }
 
 impl JsonSchema for Effect {

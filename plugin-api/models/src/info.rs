@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::JsonObject;
+use crate::access_graph::{
+    AccessGraphEntitlementRule, AccessGraphEntitlementType, AccessGraphImpliedAccessRule,
+};
 use crate::entitlement::EntitlementType;
 use crate::resource::ResourceType;
 
@@ -40,11 +42,11 @@ pub struct Info {
     /// The kinds of entitlements.
     pub entitlement_types: Vec<EntitlementType>,
     /// The kinds of entitlements in the access graph.
-    pub access_graph_entitlement_types: Option<Vec<Value>>,
-    /// The access graph's rules.
-    pub access_graph_entitlement_rules: Option<Vec<Value>>,
-    /// The access graph's implications.
-    pub implied_access_rules: Option<Vec<Value>>,
+    pub access_graph_entitlement_types: Option<Vec<AccessGraphEntitlementType>>,
+    /// The access graph's rules, where they are the same for every tenant.
+    pub access_graph_entitlement_rules: Option<Vec<AccessGraphEntitlementRule>>,
+    /// What access implies, where it is the same for every tenant.
+    pub implied_access_rules: Option<Vec<AccessGraphImpliedAccessRule>>,
     /// The kinds of resources.
     pub resource_types: Vec<ResourceType>,
     /// JSON schema of the settings.

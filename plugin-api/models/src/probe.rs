@@ -1,9 +1,12 @@
 //! `probe_integration`: whether a first sync would find what it needs.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 
+use crate::JsonObject;
 use crate::account::AccountStatus;
+use crate::custom_attribute::{CustomAttributeCustomizedType, CustomAttributeType};
 use crate::error::Error;
 
 /// Parameters of `probe_integration`.
@@ -96,7 +99,7 @@ pub enum ProbeCheckSource {
 }
 
 /// An item that a check saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 #[allow(missing_docs)]
@@ -107,11 +110,34 @@ pub enum ProbeSample {
     CapabilityConfig(ProbeSampleCapabilityConfig),
 }
 
+/// The kind may be left out. Then the sample is the first of which it has the members, those with more of them first.
+impl<'de> Deserialize<'de> for ProbeSample {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Value::Object(JsonObject::deserialize(deserializer)?);
+        let account = || ProbeSampleAccount::deserialize(&members).map(Self::Account);
+        let entitlement = || ProbeSampleEntitlement::deserialize(&members).map(Self::Entitlement);
+        let association = || ProbeSampleAssociation::deserialize(&members).map(Self::Association);
+        let capability_config =
+            || ProbeSampleCapabilityConfig::deserialize(&members).map(Self::CapabilityConfig);
+        let sample = match members.get("kind").and_then(Value::as_str) {
+            Some("entitlement") => entitlement(),
+            Some("association") => association(),
+            Some("capability_config") => capability_config(),
+            Some(_) => account(),
+            None => capability_config()
+                .or_else(|_| association())
+                .or_else(|_| entitlement())
+                .or_else(|_| account()),
+        };
+        sample.map_err(de::Error::custom)
+    }
+}
+
 /// An account that a check saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeSampleAccount {
     /// Always `account`.
-    #[serde(default = "kind::account")]
+    #[serde(default = "kind::account::default", deserialize_with = "kind::account::read")]
     pub kind: String,
     /// The account's id in the app.
     #[schemars(extend("x-semantic" = "account-id"))]
@@ -130,7 +156,10 @@ pub struct ProbeSampleAccount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeSampleEntitlement {
     /// Always `entitlement`.
-    #[serde(default = "kind::entitlement")]
+    #[serde(
+        default = "kind::entitlement::default",
+        deserialize_with = "kind::entitlement::read"
+    )]
     pub kind: String,
     /// The entitlement's id in the app.
     pub integration_specific_id: String,
@@ -146,7 +175,10 @@ pub struct ProbeSampleEntitlement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeSampleAssociation {
     /// Always `association`.
-    #[serde(default = "kind::association")]
+    #[serde(
+        default = "kind::association::default",
+        deserialize_with = "kind::association::read"
+    )]
     pub kind: String,
     /// The account's id in the app.
     #[schemars(extend("x-semantic" = "account-id"))]
@@ -163,7 +195,10 @@ pub struct ProbeSampleAssociation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeSampleCapabilityConfig {
     /// Always `capability_config`.
-    #[serde(default = "kind::capability_config")]
+    #[serde(
+        default = "kind::capability_config::default",
+        deserialize_with = "kind::capability_config::read"
+    )]
     pub kind: String,
     /// The capability that the configuration drives.
     pub capability: String,
@@ -237,30 +272,6 @@ pub struct ProbeSampleCustomAttribute {
     pub attribute_type: Option<CustomAttributeType>,
 }
 
-/// What a custom attribute belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum CustomAttributeCustomizedType {
-    Account,
-    Entitlement,
-    Resource,
-    Credential,
-    NonHumanAccount,
-}
-
-/// The type of a custom attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum CustomAttributeType {
-    String,
-    User,
-    Boolean,
-    Integer,
-    Datetime,
-}
-
 /// Whether a declared entitlement type was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeEntitlementTypeResult {
@@ -289,21 +300,31 @@ pub enum ProbeCoverageStatus {
     NotChecked,
 }
 
-/// The discriminators of the samples, which a reader may leave out.
+/// The discriminators of the samples: each may be left out, and has only one value.
 mod kind {
-    pub(super) fn account() -> String {
-        "account".to_owned()
+    use serde::{Deserialize, Deserializer, de};
+
+    macro_rules! kinds {
+        ($($name:ident)*) => {
+            $(
+                pub(super) mod $name {
+                    use super::*;
+
+                    pub(in super::super) fn default() -> String {
+                        stringify!($name).to_owned()
+                    }
+
+                    pub(in super::super) fn read<'de, D: Deserializer<'de>>(
+                        deserializer: D,
+                    ) -> Result<String, D::Error> {
+                        Some(String::deserialize(deserializer)?)
+                            .filter(|kind| kind == stringify!($name))
+                            .ok_or_else(|| de::Error::custom(concat!("the kind is not ", stringify!($name))))
+                    }
+                }
+            )*
+        };
     }
 
-    pub(super) fn entitlement() -> String {
-        "entitlement".to_owned()
-    }
-
-    pub(super) fn association() -> String {
-        "association".to_owned()
-    }
-
-    pub(super) fn capability_config() -> String {
-        "capability_config".to_owned()
-    }
+    kinds! { account entitlement association capability_config }
 }

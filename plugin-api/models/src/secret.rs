@@ -61,8 +61,9 @@ impl JsonSchema for Secret {
         "Secret".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        String::json_schema(generator)
+    /// A form hides what is typed into it, and nobody logs it.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"type": "string", "x-field_type": "SECRET", "x-secret": true})
     }
 }
 

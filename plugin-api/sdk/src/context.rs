@@ -4,14 +4,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use lumos_connector_models::{Page, RateLimitRequestInfo};
+use lumos_connector_models::{
+    CapabilityLevel, Effect, Error, ExecutionSummary, Page, RateLimitMode, RateLimitRequestInfo,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::auth::NoAuth;
 use crate::error::ConnectorError;
+use crate::fingerprint::request_fingerprint;
 use crate::http::{HttpClient, HttpPool};
 use crate::pagination;
+use crate::redact;
 use crate::settings::NoSettings;
 
 /// What a capability knows about the call besides its own parameters: credential, settings, page, and an HTTP client.
@@ -39,6 +45,15 @@ pub(crate) struct CallInfo {
     pub(crate) tenant: u64,
     pub(crate) deadline: Option<Instant>,
     pub(crate) trace: Option<Arc<str>>,
+    pub(crate) level: CapabilityLevel,
+    /// What the connector declared for the capability.
+    pub(crate) rate_limit_mode: Option<RateLimitMode>,
+    /// Whether the connector says that the call may be repeated without harm.
+    pub(crate) idempotent: bool,
+    /// What page tokens are sealed with, if the connector wants that.
+    pub(crate) seal: Option<pagination::Key>,
+    pub(crate) app_id: Arc<str>,
+    pub(crate) raised_in: Arc<str>,
 }
 
 impl<A, S> Context<A, S> {
@@ -56,7 +71,7 @@ impl<A, S> Context<A, S> {
     /// `invalid_page_token` if the token is not one that `next_page` gave for the same type.
     pub fn positions<P: DeserializeOwned>(&self) -> Result<Vec<P>, ConnectorError> {
         match &self.page.token {
-            Some(token) => pagination::decode(token),
+            Some(token) => pagination::decode(token, self.call.seal.as_ref()),
             None => Ok(Vec::new()),
         }
     }
@@ -85,11 +100,54 @@ impl<A, S> Context<A, S> {
     /// If `positions` cannot be written as JSON (a map whose keys are not strings).
     pub fn next_page<P: Serialize>(&self, positions: impl IntoIterator<Item = P>, size: i64) -> Option<Page> {
         let positions: Vec<P> = positions.into_iter().collect();
-        let token = pagination::encode(&positions)?;
+        let token = pagination::encode(&positions, self.call.seal.as_ref())?;
         Some(Page {
             token: Some(token),
             size: Some(size),
         })
+    }
+
+    /// The app's raw answers for the response, if the caller wants them:
+    /// `Response::new(…).with_raw_data(ctx.raw_data(|| answer))`. Members with the [names of credentials](crate::redact)
+    /// are masked.
+    pub fn raw_data(&self, value: impl FnOnce() -> Value) -> Option<Value> {
+        self.include_raw_data.then(|| redact::json(value()))
+    }
+
+    /// What this call did, for the record: `Response::new(…).with_execution_summary(ctx.summary(Effect::Created, &input))`.
+    /// It may be repeated without harm if that was [declared](crate::Integration::idempotent), or if it is a read.
+    ///
+    /// # Panics
+    /// As [`request_fingerprint`](crate::request_fingerprint).
+    pub fn summary<I: Serialize + JsonSchema>(&self, effect: Effect, request: &I) -> ExecutionSummary {
+        ExecutionSummary {
+            effect,
+            request_fingerprint: request_fingerprint(request),
+            is_idempotent: self.call.idempotent || self.call.level == CapabilityLevel::Read,
+            description: None,
+            caught_errors: None,
+        }
+    }
+
+    /// An error that this call met and overcame, for its [summary](Self::summary).
+    #[must_use]
+    pub fn caught(&self, error: ConnectorError) -> Error {
+        error.into_wire(&self.call.app_id, &self.call.raised_in)
+    }
+
+    /// How this call is to treat the app's rate limits: as the connector declared for the capability, or else as the caller
+    /// asks. Without either, reads keep within them and writes only try again.
+    #[must_use]
+    pub fn rate_limit_mode(&self) -> RateLimitMode {
+        let asked = self
+            .rate_limit
+            .as_ref()
+            .and_then(|info| info.caller_override_mode);
+        let usual = match self.call.level {
+            CapabilityLevel::Read => RateLimitMode::Enforce,
+            CapabilityLevel::Write => RateLimitMode::RetryOnly,
+        };
+        self.call.rate_limit_mode.or(asked).unwrap_or(usual)
     }
 
     /// When the caller stops waiting, if it does.

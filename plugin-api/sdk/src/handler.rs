@@ -6,23 +6,22 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 
-use lumos_connector_models::{
-    AuthCredential, CapabilityLevel, Page, RateLimitRequestInfo, Request, Response,
-};
+use lumos_connector_models::{CapabilityLevel, ErrorCode, Page, RateLimitRequestInfo, Request, Response};
 use serde_json::Value;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, Carried};
 use crate::connector::CapabilityEntry;
 use crate::context::{CallInfo, Context};
 use crate::error::ConnectorError;
 use crate::integration::{Input, Output};
 use crate::schema;
 use crate::settings::Settings;
+use crate::validate::Envelope;
 
 /// A request that was validated, with its parts still untyped.
 pub(crate) struct Call {
     pub(crate) payload: Value,
-    pub(crate) auth: Option<AuthCredential>,
+    pub(crate) carried: Carried,
     pub(crate) settings: Value,
     pub(crate) page: Option<Page>,
     pub(crate) include_raw_data: bool,
@@ -38,6 +37,7 @@ pub(crate) type Handler = Box<dyn Fn(Call) -> HandlerFuture + Send + Sync>;
 /// The entry of `function` in a connector's table.
 pub(crate) fn entry<A, S, I, O, R, F, Fut>(
     name: &str,
+    envelope: Envelope,
     class_name: String,
     level: CapabilityLevel,
     function: F,
@@ -59,9 +59,12 @@ where
         Err(error) => Box::pin(std::future::ready(Err(error))),
     });
     CapabilityEntry {
+        name: name.to_owned(),
         class_name,
+        envelope,
         level,
         custom: false,
+        takes_info: false,
         raised_in: place_of(type_name::<F>(), name),
         handler,
         input_schema: schema::input_of::<I>,
@@ -71,6 +74,7 @@ where
         request_schema: OnceLock::new(),
         display_name: None,
         description: None,
+        rate_limit_mode: None,
     }
 }
 
@@ -78,13 +82,13 @@ fn typed<A: Auth, S: Settings, I: Input>(call: Call) -> Result<(Context<A, S>, I
     let mismatch = |what: &str| {
         // serde's message would repeat values of the request.
         ConnectorError::framework(
-            lumos_connector_models::ErrorCode::BadRequest,
-            format!("Invalid request - the {what} does not have the expected form"),
+            ErrorCode::BadRequest,
+            format!("Invalid request - {what} does not have the expected form"),
         )
     };
     let input = serde_json::from_value(call.payload).map_err(|_| mismatch("request"))?;
     let settings = serde_json::from_value(call.settings).map_err(|_| mismatch("settings"))?;
-    let auth = A::take(call.auth.unwrap_or_default()).ok_or_else(|| mismatch("auth"))?;
+    let auth = A::take(call.carried).ok_or_else(|| mismatch("auth"))?;
     let context = Context {
         auth,
         settings,
@@ -97,8 +101,12 @@ fn typed<A: Auth, S: Settings, I: Input>(call: Call) -> Result<(Context<A, S>, I
 }
 
 pub(crate) fn serialize<O: serde::Serialize>(response: &Response<O>) -> Outcome {
-    serde_json::to_vec(response)
-        .map_err(|_| ConnectorError::internal("the capability's response cannot be written as JSON"))
+    serde_json::to_vec(response).map_err(|_| {
+        ConnectorError::framework(
+            ErrorCode::InvalidResponse,
+            "Unexpected response from executed capability.",
+        )
+    })
 }
 
 /// `mockapp::read::list_accounts` as `mockapp.read:list_accounts`; a closure has no name of its own.

@@ -17,7 +17,7 @@ impl<T: DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static> Settings 
 
 /// A connector without settings.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[schemars(rename = "EmptySettings")]
+#[schemars(rename = "EmptySettings", description = "")]
 pub struct NoSettings {}
 
 /// Whether requests must carry settings at all.

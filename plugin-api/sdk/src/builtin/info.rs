@@ -3,64 +3,41 @@
 
 use std::collections::BTreeMap;
 
-use lumos_connector_models::{
-    AppInfo, AppInfoRequestPayload, CapabilityLevel, CapabilitySchema, Info, JsonObject, ProbeIntegration,
-    ProbeResults, Response, capability,
-};
+use lumos_connector_models::{CapabilityLevel, CapabilitySchema, Info, JsonObject, Response, capability};
 use serde_json::{Value, json};
 
-use crate::connector::Connector;
+use super::{Shape, capability_names};
+use crate::connector::{AuthSpec, Connector};
+use crate::credentials::CredentialSpec;
 use crate::handler::{self, Outcome};
 use crate::schema;
+use crate::validate::Envelope;
 
 /// Answers `info`.
 pub(crate) fn info(connector: &Connector) -> Outcome {
     handler::serialize(&Response::new(describe(connector)))
 }
 
-/// Names of the connector's capabilities, sorted, with those that it has without writing them.
-pub(super) fn capability_names(connector: &Connector) -> Vec<String> {
-    let mut names: Vec<String> = connector.declaration.capabilities.keys().cloned().collect();
-    for name in ["app_info", "probe_integration"] {
-        if !connector.declaration.capabilities.contains_key(name) {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    names
-}
-
-/// The input and output schemas of a capability.
-fn schemas(connector: &Connector, name: &str) -> (JsonObject, JsonObject) {
-    match connector.declaration.capabilities.get(name) {
-        Some(entry) => (
-            level_extension(name, (entry.input_schema)()),
-            (entry.output_schema)(),
-        ),
-        None if name == "app_info" => (
-            schema::input_of::<AppInfoRequestPayload>(),
-            schema::output_of::<AppInfo>(),
-        ),
-        None => (
-            schema::input_of::<ProbeIntegration>(),
-            schema::output_of::<ProbeResults>(),
-        ),
-    }
+/// The payload of `info`'s answer, which `connected_info` begins with.
+pub(crate) fn info_value(connector: &Connector) -> Value {
+    serde_json::to_value(describe(connector)).expect("a description is plain data")
 }
 
 /// A model of the connector's own takes the level of the standard capability that it extends.
-pub(super) fn level_extension(name: &str, mut input: JsonObject) -> JsonObject {
-    if input.contains_key("x-capability-category") {
-        return input;
-    }
+fn with_level(name: &str, mut input: JsonObject) -> JsonObject {
     if let Some(info) = capability(name) {
-        let level = match info.level {
-            CapabilityLevel::Read => "read",
-            CapabilityLevel::Write => "write",
-        };
-        input.entry("x-capability-level").or_insert_with(|| level.into());
+        input
+            .entry("x-capability-level")
+            .or_insert_with(|| level_name(info.level).into());
     }
     input
+}
+
+pub(super) fn level_name(level: CapabilityLevel) -> &'static str {
+    match level {
+        CapabilityLevel::Read => "read",
+        CapabilityLevel::Write => "write",
+    }
 }
 
 /// A capability's name for people.
@@ -74,48 +51,63 @@ pub(super) fn display_name(connector: &Connector, name: &str) -> String {
 }
 
 fn describe(connector: &Connector) -> Info {
+    let declaration = &connector.declaration;
     let names = capability_names(connector);
     let capability_schema: BTreeMap<String, CapabilitySchema> = names
         .iter()
         .map(|name| (name.clone(), capability_schema(connector, name)))
         .collect();
-    let description = &connector.declaration.description;
+    let description = &declaration.description;
+    let graph = &declaration.access_graph;
     Info {
-        app_id: connector.declaration.app_id.clone(),
+        app_id: declaration.app_id.clone(),
         app_vendor_domain: description.vendor_domain.clone(),
-        version: connector.declaration.version.clone(),
+        version: declaration.version.clone(),
         capabilities: names,
         capability_schema,
         oauth_scopes: None,
-        authentication_schema: match connector.auth.kind {
-            "" => JsonObject::new(),
-            _ => with_field_order((connector.auth.schema)()),
+        authentication_schema: match &declaration.auth {
+            AuthSpec::Single { schema, .. } => with_field_order(schema()),
+            AuthSpec::None | AuthSpec::Several(_) => JsonObject::new(),
         },
-        credentials_schema: Vec::new(),
+        credentials_schema: declaration
+            .auth
+            .several()
+            .map(|set| set.list.iter().map(credential_schema).collect())
+            .unwrap_or_default(),
         logo_url: description.logo_url.clone(),
         user_friendly_name: description.name.clone(),
         description: description.text.clone(),
         categories: Some(description.categories.clone()),
-        entitlement_types: connector.declaration.entitlement_types.clone(),
-        access_graph_entitlement_types: Some(Vec::new()),
-        access_graph_entitlement_rules: Some(Vec::new()),
-        implied_access_rules: Some(Vec::new()),
-        resource_types: connector.declaration.resource_types.clone(),
+        entitlement_types: declaration.entitlement_types.clone(),
+        access_graph_entitlement_types: Some(graph.entitlement_types.clone()),
+        access_graph_entitlement_rules: Some(graph.entitlement_rules.clone()),
+        implied_access_rules: Some(graph.implied_access_rules.clone()),
+        resource_types: declaration.resource_types.clone(),
         request_settings_schema: with_field_order((connector.settings.schema)()),
     }
 }
 
+fn credential_schema(spec: &CredentialSpec) -> JsonObject {
+    let mut schema = with_field_order((spec.schema)());
+    schema.insert("id".to_owned(), spec.id.as_str().into());
+    schema.insert("description".to_owned(), spec.description.as_str().into());
+    schema.insert("x-optional".to_owned(), spec.optional.into());
+    schema
+}
+
 fn capability_schema(connector: &Connector, name: &str) -> CapabilitySchema {
-    let (argument, output) = schemas(connector, name);
+    let entry = connector.declaration.capabilities.get(name);
+    let shape = Shape::of(name, entry);
+    let argument = match shape.envelope {
+        Envelope::Custom => with_level(name, (shape.input)()),
+        Envelope::Standard { .. } => (shape.input)(),
+    };
     CapabilitySchema {
         argument: list_as_empty(argument),
-        output: list_as_empty(output),
+        output: list_as_empty((shape.output)()),
         display_name: Some(display_name(connector, name)),
-        description: connector
-            .declaration
-            .capabilities
-            .get(name)
-            .and_then(|entry| entry.description.clone()),
+        description: entry.and_then(|entry| entry.description.clone()),
     }
 }
 
@@ -132,10 +124,6 @@ fn list_as_empty(schema: JsonObject) -> JsonObject {
 
 /// Adds the order in which a form shows the fields.
 fn with_field_order(mut schema: JsonObject) -> JsonObject {
-    let names: Vec<Value> = match schema.get("properties") {
-        Some(Value::Object(properties)) => properties.keys().cloned().map(Value::from).collect(),
-        _ => Vec::new(),
-    };
-    schema.insert("field_order".to_owned(), Value::Array(names));
+    schema.insert("field_order".to_owned(), schema::field_names(&schema));
     schema
 }

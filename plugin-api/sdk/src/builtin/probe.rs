@@ -19,8 +19,9 @@ use serde_json::json;
 use crate::connector::{CallOptions, Connector};
 use crate::error::ConnectorError;
 use crate::handler::{self, Outcome};
+use crate::redact;
 use crate::schema;
-use crate::validate;
+use crate::validate::{self, Envelope};
 
 /// Size of the pages that checks read, and so the most samples of a check.
 const PAGE_SIZE: i64 = 10;
@@ -39,13 +40,21 @@ const CHECKS: [(ProbeCheckName, &str); 3] = [
     ),
 ];
 
-/// The checks that can do more than report that they are unsupported.
-pub(super) fn possible_checks(connector: &Connector) -> Vec<ProbeCheckName> {
-    CHECKS
+/// The checks that can do more than report that they are unsupported; nothing is known of a probe that the connector wrote.
+pub(super) fn possible_checks(connector: &Connector) -> Option<Vec<ProbeCheckName>> {
+    if connector
+        .declaration
+        .capabilities
+        .contains_key("probe_integration")
+    {
+        return None;
+    }
+    let checks = CHECKS
         .iter()
         .filter(|(_, capability)| connector.declaration.capabilities.contains_key(*capability))
         .map(|(check, _)| *check)
-        .collect()
+        .collect();
+    Some(checks)
 }
 
 /// Answers `probe_integration`.
@@ -69,10 +78,11 @@ pub(crate) async fn probe(connector: &Connector, body: &[u8], options: &CallOpti
 }
 
 fn check_request(connector: &Connector, body: &[u8]) -> Result<Request<ProbeIntegration>, ConnectorError> {
-    let document = validate::parse(body)?;
+    let mut document = validate::parse(body)?;
     let payload = schema::input_of::<ProbeIntegration>();
-    validate::Model::request("ProbeIntegrationRequest", payload).check(&document)?;
-    connector.check_auth(&document)?;
+    let envelope = Envelope::Standard { open: false };
+    validate::Model::request(envelope, "ProbeIntegrationRequest", payload).check(&mut document)?;
+    validate::check_auth(&document, &connector.declaration.auth)?;
     connector.check_settings(document.get("settings"))?;
     serde_json::from_value(document).map_err(|_| {
         ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
@@ -168,7 +178,12 @@ impl Probe<'_> {
                 ConnectorError::invalid_response(format!("{capability} gave an unexpected answer"))
             })
         });
-        answer.map_err(|error| error.into_wire(&self.connector.declaration.app_id, raised_in))
+        answer.map_err(|error| {
+            let secrets = redact::Secrets::of(&document, self.connector.settings.model().schema());
+            error
+                .masked(&secrets)
+                .into_wire(&self.connector.declaration.app_id, raised_in)
+        })
     }
 
     async fn accounts(&self) -> Result<ProbeCheck, Error> {

@@ -92,7 +92,7 @@ pub(super) fn of_transport(error: &reqwest::Error) -> ConnectorError {
     if error.is_builder() {
         return ConnectorError::internal("the HTTP request could not be built").with_raised_by("InvalidURL");
     }
-    ConnectorError::new(ErrorCode::ConnectionClosed, CLOSED).with_raised_by("ReadError")
+    ConnectorError::new(ErrorCode::ConnectionClosed, CLOSED).with_raised_by("RemoteProtocolError")
 }
 
 /// Whether the body arrived but its compression is broken; a connection that breaks in the body is not that.
@@ -163,7 +163,11 @@ fn describe(response: &HttpResponse) -> Option<String> {
     if let Ok(value) = serde_json::from_slice::<Value>(&response.body)
         && is_filled(&value)
     {
-        return Some(cut(&pyrepr::python_repr(&value), MAX_JSON));
+        let text = match value {
+            Value::String(text) => text,
+            value => pyrepr::python_repr(&value),
+        };
+        return Some(cut(&text, MAX_JSON));
     }
     let text = response.text();
     if text.trim().is_empty() {

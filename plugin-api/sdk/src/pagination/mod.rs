@@ -1,10 +1,12 @@
 //! Page tokens: the positions of the app's own listings, as MessagePack in hexadecimal.
 //!
 //! The form is that of every Lumos connector, byte for byte, so a listing that one implementation of a connector began
-//! can be continued by another: `hex(msgpack([{"endpoint": "/api/users", "offset": 3}]))`.
+//! can be continued by another: `hex(msgpack([{"endpoint": "/api/users", "offset": 3}]))`. A connector that wants changed
+//! tokens to be noticed puts a [seal](seal) before them.
 #![forbid(unsafe_code)]
 
 mod msgpack;
+mod seal;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,28 +14,39 @@ use serde_json::Value;
 
 use crate::error::ConnectorError;
 
+pub(crate) use seal::Key;
+
 /// The token for `positions`, or `None` if there are none.
 ///
 /// # Panics
 /// If a position cannot be written as JSON.
-pub(crate) fn encode<P: Serialize>(positions: &[P]) -> Option<String> {
+pub(crate) fn encode<P: Serialize>(positions: &[P], key: Option<&Key>) -> Option<String> {
     if positions.is_empty() {
         return None;
     }
     let value = serde_json::to_value(positions).expect("a position is plain data with string keys");
-    Some(hex::encode(msgpack::encode(&value)))
+    let bytes = msgpack::encode(&value);
+    Some(hex::encode(match key {
+        Some(key) => key.seal(&bytes),
+        None => bytes,
+    }))
 }
 
 /// The positions in `token`.
-pub(crate) fn decode<P: DeserializeOwned>(token: &str) -> Result<Vec<P>, ConnectorError> {
+pub(crate) fn decode<P: DeserializeOwned>(token: &str, key: Option<&Key>) -> Result<Vec<P>, ConnectorError> {
     let refuse = |why: &str| {
         ConnectorError::invalid_page_token(format!(
             "The page token is not one that this connector gave: {why}. Start again from the first page."
         ))
-        .with_raised_by("InvalidPageTokenError")
     };
     let bytes = hex::decode(token).map_err(|_| refuse("it is not hexadecimal"))?;
-    let value = msgpack::decode(&bytes).map_err(|error| refuse(&error.to_string()))?;
+    let bytes = match key {
+        Some(key) => key
+            .open(&bytes)
+            .ok_or_else(|| refuse("it was changed, or belongs to another listing"))?,
+        None => &bytes,
+    };
+    let value = msgpack::decode(bytes).map_err(|error| refuse(&error.to_string()))?;
     let Value::Array(positions) = value else {
         return Err(refuse("it does not hold a list of positions"));
     };
@@ -78,10 +91,10 @@ mod tests {
             (70000, "ce00011170"),
         ] {
             let expected = format!("9182a8656e64706f696e74aa2f6170692f7573657273a66f6666736574{tail}");
-            assert_eq!(encode(&[at(offset)]).unwrap(), expected);
-            assert_eq!(decode::<Position>(&expected).unwrap(), [at(offset)]);
+            assert_eq!(encode(&[at(offset)], None).unwrap(), expected);
+            assert_eq!(decode::<Position>(&expected, None).unwrap(), [at(offset)]);
         }
-        assert_eq!(encode::<Position>(&[]), None);
+        assert_eq!(encode::<Position>(&[], None), None);
     }
 
     #[test]
@@ -95,7 +108,7 @@ mod tests {
             "c1",
             "80",
         ] {
-            let error = decode::<Position>(token).unwrap_err();
+            let error = decode::<Position>(token, None).unwrap_err();
             assert_eq!(error.code(), &ErrorCode::InvalidPageToken, "{token}");
             assert!(!error.metadata().retryable);
         }
@@ -105,13 +118,13 @@ mod tests {
         #[test]
         fn every_position_survives(endpoint in proptest::option::of(".{0,80}"), offset: i64) {
             let position = Position { endpoint, offset };
-            let token = encode(&[&position]).unwrap();
-            prop_assert_eq!(decode::<Position>(&token).unwrap(), [position]);
+            let token = encode(&[&position], None).unwrap();
+            prop_assert_eq!(decode::<Position>(&token, None).unwrap(), [position]);
         }
 
         #[test]
         fn no_token_makes_it_panic(token in "[0-9a-f]{0,200}") {
-            let _ = decode::<Value>(&token);
+            let _ = decode::<Value>(&token, None);
         }
     }
 }

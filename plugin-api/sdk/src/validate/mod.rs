@@ -4,19 +4,38 @@
 //! wrong place or of the wrong type must not come back in an error that ends up in logs.
 #![forbid(unsafe_code)]
 
+mod auth;
+mod bounds;
+mod coerce;
 mod report;
 mod walk;
 
 use lumos_connector_models::{ErrorCode, JsonObject};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::ConnectorError;
 use crate::schema;
 use report::Mistake;
 
+pub(crate) use auth::check_auth;
+
 /// A schema to check documents against.
 pub(crate) struct Model {
     schema: JsonObject,
+    /// The member whose values may come in another form; see [`coerce`].
+    lenient: Option<&'static str>,
+}
+
+/// What a payload travels in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    /// A standard capability's; an open one's carries no credentials.
+    Standard {
+        /// Whether it carries none.
+        open: bool,
+    },
+    /// That of an input of the connector's own: it has another order, and needs settings.
+    Custom,
 }
 
 fn bad_request(message: impl Into<String>) -> ConnectorError {
@@ -27,9 +46,8 @@ fn invalid(mistakes: &[Mistake]) -> ConnectorError {
     bad_request(format!("Invalid request - {}", report::render(mistakes)))
 }
 
-/// The document in `body`; an empty body is an empty object.
+/// The document in `body`.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, ConnectorError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| {
         // Only syntax can be wrong here, and serde's words for that hold nothing of the document.
         invalid(&[Mistake::json(&error.to_string())])
@@ -38,8 +56,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, ConnectorError> {
 
 impl Model {
     /// The model of a whole request whose payload has the schema `payload`.
-    pub(crate) fn request(class_name: &str, payload: JsonObject) -> Self {
+    pub(crate) fn request(envelope: Envelope, class_name: &str, payload: JsonObject) -> Self {
         let mut schema = schema::input_of::<lumos_connector_models::Request<Hole>>();
+        envelope.shape(&mut schema);
         schema.insert("title".to_owned(), class_name.into());
         let mut payload = payload;
         let own = payload.remove("$defs");
@@ -49,12 +68,22 @@ impl Model {
         if let (Some(Value::Object(own)), Some(Value::Object(all))) = (own, schema.get_mut("$defs")) {
             all.extend(own);
         }
-        Self { schema }
+        Self {
+            schema,
+            lenient: (envelope == Envelope::Custom).then_some("request"),
+        }
     }
 
-    /// The model of settings.
-    pub(crate) fn settings(schema: JsonObject) -> Self {
-        Self { schema }
+    /// The model of settings, or of what is typed into a form.
+    pub(crate) fn form(schema: JsonObject) -> Self {
+        Self {
+            schema,
+            lenient: None,
+        }
+    }
+
+    pub(crate) fn schema(&self) -> &JsonObject {
+        &self.schema
     }
 
     /// The model's name.
@@ -65,9 +94,12 @@ impl Model {
             .unwrap_or("settings")
     }
 
-    /// Checks a request.
-    pub(crate) fn check(&self, document: &Value) -> Result<(), ConnectorError> {
-        let mistakes = walk::check(&self.schema, document);
+    /// Checks a request. Values of the connector's own input take their type, where they came in another form.
+    pub(crate) fn check(&self, document: &mut Value) -> Result<(), ConnectorError> {
+        if let Some(member) = self.lenient {
+            coerce::member(&self.schema, document, member);
+        }
+        let mistakes = walk::check(&self.schema, document, self.lenient);
         if mistakes.is_empty() {
             Ok(())
         } else {
@@ -75,9 +107,16 @@ impl Model {
         }
     }
 
-    /// Checks settings; what is missing is told by its title.
-    pub(crate) fn check_settings(&self, document: &Value) -> Result<(), ConnectorError> {
-        let mistakes = walk::check(&self.schema, document);
+    /// Whether a document fits.
+    pub(crate) fn fits(&self, document: &mut Value) -> bool {
+        coerce::document(&self.schema, document);
+        walk::check(&self.schema, document, None).is_empty()
+    }
+
+    /// Checks settings; what is missing is told by its title. Values take their type, where they came in another form.
+    pub(crate) fn check_settings(&self, document: &mut Value) -> Result<(), ConnectorError> {
+        coerce::document(&self.schema, document);
+        let mistakes = walk::check(&self.schema, document, None);
         if mistakes.is_empty() {
             return Ok(());
         }
@@ -91,37 +130,35 @@ impl Model {
     }
 }
 
+impl Envelope {
+    /// Makes this one's model of the usual one.
+    fn shape(self, schema: &mut JsonObject) {
+        let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+            return;
+        };
+        match self {
+            Self::Standard { open: false } => {}
+            Self::Standard { open: true } => {
+                properties.shift_remove("auth");
+                properties.shift_remove("credentials");
+            }
+            Self::Custom => {
+                properties.insert("settings".to_owned(), json!({}));
+                let order = ["page", "include_raw_data", "settings", "rate_limit", "request"];
+                for name in order {
+                    if let Some(property) = properties.shift_remove(name) {
+                        properties.insert(name.to_owned(), property);
+                    }
+                }
+                schema.insert("required".to_owned(), json!(["settings", "request"]));
+            }
+        }
+    }
+}
+
 /// Stands for the payload until its own schema takes the place.
 #[derive(schemars::JsonSchema, serde::Deserialize)]
 struct Hole {}
-
-/// Checks the credential of a request to a connector that asks for one of `kind`.
-pub(crate) fn check_single_auth(document: &Value, kind: &str) -> Result<(), ConnectorError> {
-    let part = |name: &str| document.get(name).filter(|value| !value.is_null());
-    match (part("auth"), part("credentials")) {
-        (Some(_), Some(_)) => Err(bad_request(
-            "Cannot pass credentials and auth in the same request, if you've meant to make this connector \
-             multi-auth compatible, please remove the auth field.",
-        )),
-        (None, None) => Err(bad_request("Missing auth/credentials in request")),
-        (None, Some(credentials)) => Err(unexpected_credentials(credentials)),
-        (Some(auth), None) => match auth.get(kind) {
-            Some(credential) if !credential.is_null() => Ok(()),
-            _ => Err(bad_request(format!("Missing '{kind}' auth in request"))),
-        },
-    }
-}
-
-/// A connector with a single credential knows no credential ids, so no list of credentials suits it.
-fn unexpected_credentials(credentials: &Value) -> ConnectorError {
-    let Some(first) = credentials.as_array().and_then(|list| list.first()) else {
-        return bad_request("Missing credentials in request");
-    };
-    match first.get("id").and_then(Value::as_str) {
-        Some(id) if !id.is_empty() => bad_request(format!("Credential with id '{id}' not expected")),
-        _ => bad_request("Missing ID in credential at index 0"),
-    }
-}
 
 #[cfg(test)]
 mod tests;

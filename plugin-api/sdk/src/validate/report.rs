@@ -1,6 +1,8 @@
 //! Mistakes in a request, and the text that tells them.
 #![forbid(unsafe_code)]
 
+use serde_json::Value;
+
 use crate::pyrepr;
 
 /// A step on the way to a value.
@@ -16,8 +18,8 @@ pub(super) struct Mistake {
     pub(super) kind: &'static str,
     pub(super) path: Vec<Step>,
     pub(super) message: String,
-    /// More about the mistake: a name, and words that hold nothing of the document.
-    pub(super) context: Option<(&'static str, String)>,
+    /// More about the mistake, by name; it holds nothing of the document.
+    pub(super) context: Vec<(&'static str, Value)>,
     /// What people call the field, where that is known.
     pub(super) title: Option<String>,
 }
@@ -28,7 +30,7 @@ impl Mistake {
             kind,
             path: path.to_vec(),
             message: message.into(),
-            context: None,
+            context: Vec::new(),
             title: None,
         }
     }
@@ -36,7 +38,7 @@ impl Mistake {
     /// The document is not JSON.
     pub(super) fn json(error: &str) -> Self {
         let mut mistake = Self::new("json_invalid", &[], format!("Invalid JSON: {error}"));
-        mistake.context = Some(("error", error.to_owned()));
+        mistake.context.push(("error", error.into()));
         mistake
     }
 
@@ -67,12 +69,11 @@ pub(super) fn render(mistakes: &[Mistake]) -> String {
         path(&mut out, &mistake.path);
         out.push_str(", 'msg': ");
         pyrepr::string(&mut out, &mistake.message);
-        if let Some((name, words)) = &mistake.context {
-            out.push_str(", 'ctx': {");
-            pyrepr::string(&mut out, name);
-            out.push_str(": ");
-            pyrepr::string(&mut out, words);
-            out.push('}');
+        if !mistake.context.is_empty() {
+            out.push_str(", 'ctx': ");
+            let context = mistake.context.iter().cloned();
+            let context = context.map(|(name, value)| (name.to_owned(), value));
+            out.push_str(&pyrepr::python_repr(&Value::Object(context.collect())));
         }
         out.push('}');
     }

@@ -1,9 +1,10 @@
 //! Walks a document along its schema.
 #![forbid(unsafe_code)]
 
-use lumos_connector_models::JsonObject;
+use lumos_connector_models::{DateTime, JsonObject};
 use serde_json::Value;
 
+use super::bounds;
 use super::report::{Mistake, Step};
 use crate::{pyrepr, schema};
 
@@ -13,9 +14,11 @@ const MAX_DEPTH: usize = 64;
 const MAX_MISTAKES: usize = 100;
 
 /// Every mistake of `document` against the root schema, in the order of the schema's fields.
-pub(super) fn check(root: &JsonObject, document: &Value) -> Vec<Mistake> {
+/// Below the member `lenient`, values were [turned](super::coerce) before.
+pub(super) fn check(root: &JsonObject, document: &Value, lenient: Option<&str>) -> Vec<Mistake> {
     let mut walk = Walk {
         root,
+        lenient,
         path: Vec::new(),
         mistakes: Vec::new(),
     };
@@ -25,6 +28,7 @@ pub(super) fn check(root: &JsonObject, document: &Value) -> Vec<Mistake> {
 
 struct Walk<'a> {
     root: &'a JsonObject,
+    lenient: Option<&'a str>,
     path: Vec<Step>,
     mistakes: Vec<Mistake>,
 }
@@ -44,7 +48,7 @@ impl<'a> Walk<'a> {
             );
             return;
         }
-        if let Some(target) = self.resolve(schema) {
+        if let Some(target) = schema::behind(self.root, schema) {
             self.value(target, value);
             return;
         }
@@ -62,24 +66,67 @@ impl<'a> Walk<'a> {
             Some("string") if !value.is_string() => {
                 self.mistake("string_type", "Input should be a valid string");
             }
-            Some("integer") if !is_integer(value) => {
-                self.mistake("int_type", "Input should be a valid integer");
+            Some("string") if is_no_time(schema, value) => {
+                self.mistake("datetime_parsing", "Input should be a valid datetime");
             }
-            Some("number") if !value.is_number() => {
-                self.mistake("float_type", "Input should be a valid number");
-            }
-            Some("boolean") if !value.is_boolean() => {
-                self.mistake("bool_type", "Input should be a valid boolean");
-            }
+            Some("integer") if !is_integer(value) => self.no_integer(value),
+            Some("number") if !value.is_number() => self.no_number(value),
+            Some("boolean") if !value.is_boolean() => self.no_boolean(value),
             Some("null") if !value.is_null() => self.mistake("none_required", "Input should be None"),
-            _ => {}
+            _ => self.bounds(schema, value),
         }
     }
 
-    /// The schema that a `$ref` points to.
-    fn resolve(&self, schema: &JsonObject) -> Option<&'a JsonObject> {
-        let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-        self.root.get("$defs")?.get(name)?.as_object()
+    /// Whether a value of another type could have stood for one of this.
+    fn is_lenient(&self) -> bool {
+        let first = self.path.first();
+        self.lenient
+            .is_some_and(|name| matches!(first, Some(Step::Field(first)) if first == name))
+    }
+
+    fn no_integer(&mut self, value: &Value) {
+        match value {
+            Value::String(_) if self.is_lenient() => self.mistake(
+                "int_parsing",
+                "Input should be a valid integer, unable to parse string as an integer",
+            ),
+            Value::Number(_) if self.is_lenient() => self.mistake(
+                "int_from_float",
+                "Input should be a valid integer, got a number with a fractional part",
+            ),
+            _ => self.mistake("int_type", "Input should be a valid integer"),
+        }
+    }
+
+    fn no_number(&mut self, value: &Value) {
+        if value.is_string() && self.is_lenient() {
+            self.mistake(
+                "float_parsing",
+                "Input should be a valid number, unable to parse string as a number",
+            );
+        } else {
+            self.mistake("float_type", "Input should be a valid number");
+        }
+    }
+
+    fn no_boolean(&mut self, value: &Value) {
+        if (value.is_string() || value.is_number()) && self.is_lenient() {
+            self.mistake(
+                "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input",
+            );
+        } else {
+            self.mistake("bool_type", "Input should be a valid boolean");
+        }
+    }
+
+    fn bounds(&mut self, schema: &JsonObject, value: &Value) {
+        if let Some(broken) = bounds::check(schema, value) {
+            self.mistake(broken.kind, broken.message);
+            if let Some(mistake) = self.mistakes.last_mut() {
+                mistake.context = broken.context;
+            }
+        }
     }
 
     /// A value that may be null is reported as its other variant; of several variants one must fit.
@@ -123,7 +170,7 @@ impl<'a> Walk<'a> {
         };
         self.mistake("enum", format!("Input should be {expected}"));
         if let Some(mistake) = self.mistakes.last_mut() {
-            mistake.context = Some(("expected", expected));
+            mistake.context = vec![("expected", expected.into())];
         }
     }
 
@@ -173,10 +220,10 @@ impl<'a> Walk<'a> {
                 let name = name.to_owned();
                 self.mistake("model_type", "Input should be an object");
                 if let Some(mistake) = self.mistakes.last_mut() {
-                    mistake.context = Some(("class_name", name));
+                    mistake.context = vec![("class_name", name.into())];
                 }
             }
-            None => self.mistake("dict_type", "Input should be a valid dictionary"),
+            None => self.mistake("dict_type", "Input should be an object"),
         }
     }
 
@@ -212,9 +259,10 @@ impl<'a> Walk<'a> {
 
     fn array(&mut self, schema: &'a JsonObject, value: &Value) {
         let Value::Array(items) = value else {
-            self.mistake("list_type", "Input should be a valid list");
+            self.mistake("list_type", "Input should be a valid array");
             return;
         };
+        self.bounds(schema, value);
         let Some(schema) = schema.get("items").and_then(Value::as_object) else {
             return;
         };
@@ -227,6 +275,15 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Whether a date and time is asked for and this is none.
+fn is_no_time(schema: &JsonObject, value: &Value) -> bool {
+    let is_time = schema.get("format").is_some_and(|format| format == "date-time");
+    is_time
+        && value
+            .as_str()
+            .is_none_or(|text| text.parse::<DateTime>().is_err())
 }
 
 fn is_integer(value: &Value) -> bool {

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod abi;
+mod conformance;
 mod connector;
+mod declared;
 mod http;
+mod reference;
 mod requests;
+mod secrets;
 mod upstream;

@@ -57,14 +57,38 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let path = head.split(' ').nth(1).unwrap().to_owned();
-        seen.lock()
-            .unwrap()
-            .push(head + &String::from_utf8(body).unwrap());
-        let Some(answer) = answer(&path) else { return };
+        let body = String::from_utf8(body).unwrap();
+        if path == "/hang" {
+            // Until the client gives up.
+            let _ = reader.read(&mut [0]);
+            return;
+        }
+        let answer = if path.starts_with("/api/users") {
+            Some(wanted(&body))
+        } else {
+            answer(&path)
+        };
+        seen.lock().unwrap().push(head + &body);
+        let Some(answer) = answer else { return };
         if writer.write_all(answer.as_bytes()).is_err() || path.starts_with("/cut") {
             return;
         }
     }
+}
+
+/// The answer that the request describes.
+fn wanted(body: &str) -> String {
+    let wanted: serde_json::Value = serde_json::from_str(body).unwrap();
+    let status = &wanted["status"];
+    let text = wanted["text"].as_str().unwrap_or_default();
+    let kind = match wanted["content_type"].as_str() {
+        Some(kind) => format!("Content-Type: {kind}\r\n"),
+        None => String::new(),
+    };
+    format!(
+        "HTTP/1.1 {status} Any\r\n{kind}Content-Length: {}\r\n\r\n{text}",
+        text.len()
+    )
 }
 
 /// Nothing for a path that breaks the connection.

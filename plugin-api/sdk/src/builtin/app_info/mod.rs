@@ -3,18 +3,18 @@
 //! Its paths are the capabilities; the extensions (`x-…`) carry what OpenAPI has no word for.
 #![forbid(unsafe_code)]
 
-use lumos_connector_models::{
-    AppInfo, AppInfoRequestPayload, JsonObject, ProbeIntegration, ProbeResults, Request, Response,
-};
+mod credentials;
+
+use lumos_connector_models::{AppInfo, AppInfoRequestPayload, JsonObject, Response};
 use serde_json::{Value, json};
 
-use super::info::{capability_names, display_name, level_extension};
-use super::probe;
+use super::info::{display_name, level_name};
+use super::{Shape, capability_names, probe};
 use crate::connector::Connector;
 use crate::error::ConnectorError;
 use crate::handler::{self, Outcome};
 use crate::schema::{self, openapi};
-use crate::validate;
+use crate::validate::{self, Envelope};
 
 /// Answers `app_info`. It needs neither credential nor settings: a form asks for both with its help.
 pub(crate) fn app_info(connector: &Connector, body: &[u8]) -> Outcome {
@@ -27,7 +27,8 @@ pub(crate) fn app_info(connector: &Connector, body: &[u8]) -> Outcome {
 
 fn check(body: &[u8]) -> Result<(), ConnectorError> {
     let payload = schema::input_of::<AppInfoRequestPayload>();
-    validate::Model::request("AppInfoRequest", payload).check(&validate::parse(body)?)
+    let envelope = Envelope::Standard { open: false };
+    validate::Model::request(envelope, "AppInfoRequest", payload).check(&mut validate::parse(body)?)
 }
 
 /// The parts of the document that capabilities add to.
@@ -53,7 +54,7 @@ fn document(connector: &Connector) -> JsonObject {
         "info": info(connector),
         "servers": [],
         "paths": document.paths,
-        "components": {"securitySchemes": security_schemes(connector), "schemas": document.schemas},
+        "components": {"securitySchemes": credentials::security_schemes(&connector.declaration), "schemas": document.schemas},
         "tags": tags(),
     }))
 }
@@ -67,6 +68,7 @@ fn object(value: Value) -> JsonObject {
 
 fn info(connector: &Connector) -> Value {
     let description = &connector.declaration.description;
+    let graph = &connector.declaration.access_graph;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     json!({
         "title": text(&description.name),
@@ -76,16 +78,16 @@ fn info(connector: &Connector) -> Value {
         "x-app-logo-url": text(&description.logo_url),
         "x-app-vendor-domain": text(&description.vendor_domain),
         "x-entitlement-types": connector.declaration.entitlement_types,
-        "x-access-graph-entitlement-types": [],
-        "x-access-graph-entitlement-rules": [],
-        "x-implied-access-rules": [],
+        "x-access-graph-entitlement-types": graph.entitlement_types,
+        "x-access-graph-entitlement-rules": graph.entitlement_rules,
+        "x-implied-access-rules": graph.implied_access_rules,
         "x-resource-types": connector.declaration.resource_types,
         "x-categories": {"type": "enum", "enum": description.categories},
         "x-oauth-settings": {},
         "x-capabilities": capability_names(connector),
-        "x-multi-credential": false,
+        "x-multi-credential": connector.declaration.auth.several().is_some(),
         "x-probe-checks": probe::possible_checks(connector),
-        "x-allowed-credentials": [],
+        "x-allowed-credentials": credentials::allowed(&connector.declaration),
     })
 }
 
@@ -99,35 +101,11 @@ fn tags() -> Value {
     ])
 }
 
-fn security_schemes(connector: &Connector) -> JsonObject {
-    let header = |description: &str| json!({"type": "apiKey", "in": "header", "name": "Authorization", "description": description});
-    let bearer = |description: &str| json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description});
-    let scheme = match connector.auth.kind {
-        "oauth" => json!({"type": "oauth2", "flows": {
-            "authorizationCode": {"authorizationUrl": "", "tokenUrl": "", "scopes": {}}
-        }}),
-        "oauth_client_credentials" => json!({"type": "oauth2", "flows": {
-            "clientCredentials": {"tokenUrl": "", "scopes": {}}
-        }}),
-        "oauth1" => header("A token signed as OAuth 1.0a asks for."),
-        "token" => header("A fixed token or API key."),
-        "basic" => json!({"type": "http"}),
-        "jwt" => bearer("A signed JSON Web Token."),
-        "service_account" => header("A token of a service account."),
-        "key_pair" => bearer("A token signed with a private key."),
-        _ => return JsonObject::new(),
-    };
-    JsonObject::from_iter([(connector.declaration.app_id.clone(), scheme)])
-}
-
 /// A model's schema with the order in which a form shows its fields.
 fn form(schema: JsonObject) -> JsonObject {
-    let names: Vec<Value> = match schema.get("properties") {
-        Some(Value::Object(properties)) => properties.keys().cloned().map(Value::from).collect(),
-        _ => Vec::new(),
-    };
+    let names = schema::field_names(&schema);
     let mut schema = openapi::convert(schema);
-    schema.insert("x-field_order".to_owned(), Value::Array(names));
+    schema.insert("x-field_order".to_owned(), names);
     schema
 }
 
@@ -138,78 +116,57 @@ impl Document<'_> {
         self.schemas.insert("Settings".to_owned(), Value::Object(schema));
     }
 
+    /// `Auth` holds the one credential; `Credentials` is the list of several, or of none.
     fn add_credential(&mut self) {
-        let kind = self.connector.auth.kind;
-        if kind.is_empty() {
-            let none = json!({"type": "array", "items": {"allOf": []}});
-            self.schemas.insert("Credentials".to_owned(), none);
-            return;
+        let (name, mut component) = credentials::component(&self.connector.declaration);
+        for definitions in credentials::definitions(&mut component) {
+            self.add_definitions(definitions);
         }
-        let mut schema = form((self.connector.auth.schema)());
-        self.take_definitions(&mut schema);
-        let auth = json!({"properties": {kind: schema}, "required": [kind]});
-        self.schemas.insert("Auth".to_owned(), auth);
+        self.schemas.insert(name.to_owned(), component);
     }
 
     fn add_capability(&mut self, name: &str) {
-        let (request, response) = self.envelopes(name);
-        let request = self.payload(request, "request", |schema| level_extension(name, schema));
-        let response = self.payload(response, "response", |schema| schema);
-        let tag = tag(&request);
         let entry = self.connector.declaration.capabilities.get(name);
-        let credential = match self.connector.auth.kind {
-            "" => "credentials",
-            _ => "auth",
-        };
-        let reference = match credential {
-            "auth" => "#/components/schemas/Auth",
-            _ => "#/components/schemas/Credentials",
-        };
-        let body = json!({
-            "type": "object",
-            "properties": {
-                "request": request,
-                "settings": {"$ref": "#/components/schemas/Settings"},
-                credential: {"$ref": reference},
-            },
-            "required": ["request", "settings", "auth", "credentials"],
+        let shape = Shape::of(name, entry);
+        let level = entry.filter(|entry| entry.envelope == Envelope::Custom);
+        let request = self.payload((shape.full_request)(), "request", |mut model| {
+            if let Some(entry) = level {
+                model.insert("x-capability-level".to_owned(), level_name(entry.level).into());
+            }
+            model
         });
-        let answer = json!({
-            "description": "The capability's result.",
-            "content": {"application/json": {"schema": response}},
-        });
+        let response = self.payload((shape.full_response)(), "response", |model| model);
         let operation = json!({
             "operationId": name,
-            "tags": [tag],
+            "tags": [tag(&request)],
             "summary": display_name(self.connector, name),
             "description": entry.and_then(|entry| entry.description.clone()),
-            "requestBody": {"content": {"application/json": {"schema": body}}},
-            "responses": {"200": answer},
-            "security": self.security(),
+            "requestBody": {"content": {"application/json": {"schema": self.body(&request, shape.envelope)}}},
+            "responses": {"200": {
+                "description": "The capability's result.",
+                "content": {"application/json": {"schema": response}},
+            }},
+            "security": credentials::security(&self.connector.declaration),
         });
         self.paths.insert(format!("/{name}"), json!({"post": operation}));
     }
 
-    fn security(&self) -> Value {
-        match self.connector.auth.kind {
-            "" => json!([]),
-            _ => json!([{self.connector.declaration.app_id.as_str(): []}]),
+    fn body(&self, request: &JsonObject, envelope: Envelope) -> Value {
+        let mut body = json!({
+            "type": "object",
+            "properties": {
+                "request": request,
+                "settings": {"$ref": "#/components/schemas/Settings"},
+            },
+            "required": ["request", "settings"],
+        });
+        if envelope != (Envelope::Standard { open: true }) {
+            let (component, _) = credentials::component(&self.connector.declaration);
+            let reference = json!({"$ref": format!("#/components/schemas/{component}")});
+            body["properties"][component.to_lowercase()] = reference;
+            body["required"] = json!(["request", "settings", "auth", "credentials"]);
         }
-    }
-
-    /// The schemas of a capability's whole request and response.
-    fn envelopes(&self, name: &str) -> (JsonObject, JsonObject) {
-        match self.connector.declaration.capabilities.get(name) {
-            Some(entry) => ((entry.full_request)(), (entry.full_response)()),
-            None if name == "app_info" => (
-                schema::input_of::<Request<AppInfoRequestPayload>>(),
-                schema::output_of::<Response<AppInfo>>(),
-            ),
-            None => (
-                schema::input_of::<Request<ProbeIntegration>>(),
-                schema::output_of::<Response<ProbeResults>>(),
-            ),
-        }
+        body
     }
 
     /// The payload of an envelope, written out; the models that it refers to join the document's schemas.
@@ -238,9 +195,12 @@ impl Document<'_> {
 
     /// Moves a schema's `$defs` to the document. The first of a name stays.
     fn take_definitions(&mut self, schema: &mut JsonObject) {
-        let Some(Value::Object(definitions)) = schema.shift_remove("$defs") else {
-            return;
-        };
+        if let Some(Value::Object(definitions)) = schema.shift_remove("$defs") {
+            self.add_definitions(definitions);
+        }
+    }
+
+    fn add_definitions(&mut self, definitions: JsonObject) {
         for (name, mut definition) in definitions {
             if self.schemas.contains_key(&name) {
                 continue;

@@ -1,9 +1,15 @@
 //! The error of a capability: a code, a message, and what a caller can do about it.
 #![forbid(unsafe_code)]
 
+mod kind;
+
 use std::fmt;
 
 use lumos_connector_models::{Error, ErrorCode, ErrorMetadata};
+
+use crate::redact::Secrets;
+
+pub use kind::ErrorKind;
 
 /// The error of a capability.
 ///
@@ -28,26 +34,29 @@ struct Inner {
     retry_after_seconds: Option<i64>,
 }
 
+/// In `raised_by` of errors that are of no kind.
+const BASE: &str = "ConnectorError";
+
 macro_rules! shorthands {
-    ($($(#[$doc:meta])* $name:ident => $code:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident;)*) => {
         $(
             $(#[$doc])*
             pub fn $name(message: impl Into<String>) -> Self {
-                Self::new(ErrorCode::$code, message)
+                Self::of(ErrorKind::$kind).with_message(message)
             }
         )*
     };
 }
 
 impl ConnectorError {
-    /// An error of that code.
+    /// An error of that code, and of no [kind](ErrorKind). A code that the API has given up is replaced by its successor.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             code,
             message: message.into(),
             status: None,
             app_error_code: None,
-            raised_by: "ConnectorError",
+            raised_by: BASE,
             framework: false,
             hint: None,
             retryable: None,
@@ -57,31 +66,51 @@ impl ConnectorError {
         }))
     }
 
+    /// An error of that kind, with the kind's own message and hint.
+    #[must_use]
+    pub fn of(kind: ErrorKind) -> Self {
+        let mut error = Self::new(kind.code(), kind.message()).with_raised_by(kind.name());
+        error.0.hint = kind.hint().map(str::to_owned);
+        error
+    }
+
     shorthands! {
+        /// The app refused the credentials.
+        unauthorized => Authentication;
+        /// The credentials have expired.
+        authentication_expired => AuthenticationExpired;
+        /// The credentials were revoked.
+        credentials_revoked => CredentialsRevoked;
+        /// The credentials are good, but not for this.
+        permission_denied => Authorization;
+        /// The app wants fewer calls; say with [`with_retry_after`](Self::with_retry_after) how long to wait.
+        rate_limit => RateLimit;
+        /// The app failed.
+        upstream => Upstream;
+        /// The app cannot serve now.
+        service_error => Transient;
         /// The request asks for something unacceptable.
-        bad_request => BadRequest;
-        /// A value in the request or the settings is unacceptable.
-        invalid_value => InvalidValue;
+        bad_request => Client;
         /// What the request names does not exist.
         not_found => NotFound;
+        /// A value in the request is unacceptable.
+        invalid_value => InvalidValue;
+        /// A value in the request is none of those that exist.
+        unknown_value => UnknownValue;
         /// The page token is not one that this connector gave.
         invalid_page_token => InvalidPageToken;
         /// The tenant's configuration lacks something.
-        missing_parameter => IntegrationMissingParameter;
+        missing_parameter => MissingParameter;
+        /// The tenant's configuration holds something unacceptable.
+        invalid_configuration => InvalidConfiguration;
         /// What the request asks for contradicts the present state.
         conflict => Conflict;
-        /// The app refused the credentials.
-        unauthorized => Unauthorized;
-        /// The credentials are good, but not for this.
-        permission_denied => PermissionDenied;
-        /// The app or the connector cannot do that.
-        unsupported_operation => UnsupportedOperation;
-        /// The app cannot serve now.
-        service_error => ServiceError;
+        /// The connector failed.
+        internal => Internal;
         /// The app's answer cannot be understood.
         invalid_response => InvalidResponse;
-        /// The connector failed.
-        internal => InternalError;
+        /// The app or the connector cannot do that.
+        unsupported_operation => UnsupportedOperation;
     }
 
     /// An error made before a capability ran.
@@ -186,10 +215,31 @@ impl ConnectorError {
         }
     }
 
+    /// The same without `secrets`.
+    pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        if self.0.framework {
+            // It repeats nothing, and a short secret could be a word of it.
+            return self;
+        }
+        self.0.message = secrets.mask(&self.0.message);
+        for text in [&mut self.0.hint, &mut self.0.app_error_code]
+            .into_iter()
+            .flatten()
+        {
+            *text = secrets.mask(text);
+        }
+        self
+    }
+
     /// The error as it goes over the wire; `raised_in` is the function that failed.
-    pub(crate) fn into_wire(self, app_id: &str, raised_in: &str) -> Error {
+    pub(crate) fn into_wire(mut self, app_id: &str, raised_in: &str) -> Error {
+        self.0.code = self.0.code.current();
         let error_metadata = Some(self.metadata());
-        let inner = *self.0;
+        let mut inner = *self.0;
+        inner.message = match inner.message.trim() {
+            "" => format!("{}: (no message)", inner.raised_by),
+            message => message.to_owned(),
+        };
         let (raised_by, raised_in) = if inner.framework {
             (None, None)
         } else {
@@ -235,6 +285,23 @@ mod tests {
         let error = ConnectorError::internal("x").with_retryable(false);
         assert!(!error.metadata().retryable);
         assert!(ConnectorError::internal("x").metadata().retryable);
+    }
+
+    #[test]
+    fn a_kind_brings_its_code_name_and_hint() {
+        let wire = ConnectorError::of(ErrorKind::RateLimit).into_wire("app", "m:f");
+        assert_eq!(wire.error_code, ErrorCode::RateLimit);
+        assert_eq!(wire.raised_by.as_deref(), Some("RateLimitError"));
+        assert!(
+            wire.error_metadata
+                .is_some_and(|metadata| metadata.hint.is_some())
+        );
+    }
+
+    #[test]
+    fn no_error_is_without_a_message() {
+        let wire = ConnectorError::conflict(" \n").into_wire("app", "m:f");
+        assert_eq!(wire.message, "ConflictError: (no message)");
     }
 
     #[test]

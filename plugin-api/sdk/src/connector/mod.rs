@@ -4,30 +4,42 @@
 //! JSON and model → credential → settings → capability.
 #![forbid(unsafe_code)]
 
+mod auth_spec;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use lumos_connector_models::{CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Request};
+use lumos_connector_models::{
+    AuthCredential, CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Page, RateLimitMode,
+    RateLimitRequestInfo,
+};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::auth::Auth;
+use crate::auth::Carried;
 use crate::builtin;
 use crate::context::CallInfo;
 use crate::error::ConnectorError;
 use crate::handler::{Call, Handler, Outcome};
 use crate::http::HttpPool;
 use crate::integration::Declaration;
-use crate::schema;
 use crate::settings::Settings;
-use crate::validate;
+use crate::validate::{self, Envelope};
+use crate::{log, pagination, redact, schema};
+
+pub(crate) use auth_spec::{AuthSpec, CredentialSet};
 
 /// One capability of a connector.
 pub(crate) struct CapabilityEntry {
+    pub(crate) name: String,
     /// What the reference calls the request's model in its messages.
     pub(crate) class_name: String,
+    pub(crate) envelope: Envelope,
     pub(crate) level: CapabilityLevel,
     pub(crate) custom: bool,
+    /// Whether the function's input is the connector's `info` instead of the request's payload.
+    pub(crate) takes_info: bool,
     pub(crate) raised_in: String,
     pub(crate) handler: Handler,
     pub(crate) input_schema: fn() -> JsonObject,
@@ -39,13 +51,7 @@ pub(crate) struct CapabilityEntry {
     pub(crate) request_schema: OnceLock<validate::Model>,
     pub(crate) display_name: Option<String>,
     pub(crate) description: Option<String>,
-}
-
-/// The credential that a connector asks for.
-pub(crate) struct AuthSpec {
-    /// The member of `auth`; empty if it asks for none.
-    pub(crate) kind: &'static str,
-    pub(crate) schema: fn() -> JsonObject,
+    pub(crate) rate_limit_mode: Option<RateLimitMode>,
 }
 
 /// The settings that a connector asks for.
@@ -55,10 +61,15 @@ pub(crate) struct SettingsSpec {
     model: OnceLock<validate::Model>,
 }
 
+impl SettingsSpec {
+    pub(crate) fn model(&self) -> &validate::Model {
+        self.model.get_or_init(|| validate::Model::form((self.schema)()))
+    }
+}
+
 /// A connector, ready to be called. Made by [`Integration::build`](crate::Integration::build).
 pub struct Connector {
     pub(crate) declaration: Declaration,
-    pub(crate) auth: AuthSpec,
     pub(crate) settings: SettingsSpec,
     http: Arc<HttpPool>,
     tenants: RandomState,
@@ -74,13 +85,9 @@ pub struct CallOptions {
 }
 
 impl Connector {
-    pub(crate) fn new<A: Auth, S: Settings>(declaration: Declaration) -> Self {
+    pub(crate) fn new<S: Settings>(declaration: Declaration) -> Self {
         Self {
             declaration,
-            auth: AuthSpec {
-                kind: A::KIND,
-                schema: schema::input_of::<A>,
-            },
             settings: SettingsSpec {
                 needed: crate::settings::needed::<S>(),
                 schema: schema::input_of::<S>,
@@ -147,14 +154,24 @@ impl Connector {
             .map_or(capability, |entry| entry.raised_in.as_str());
         match self.run(capability, body, &options).await {
             Ok(answer) => answer,
-            Err(error) => self.envelope(error, raised_in),
+            Err(error) => {
+                let model = self.settings.model().schema();
+                let document: Value = serde_json::from_slice(body).unwrap_or_default();
+                // An app may repeat in its errors what it was sent.
+                let secrets = redact::Secrets::of(&document, model);
+                let envelope = self.envelope(error.masked(&secrets), raised_in);
+                if let Some(settings) = redact::settings(model, &document) {
+                    log::error!("{raised_in}: settings were {}", secrets.mask(&settings));
+                }
+                envelope
+            }
         }
     }
 
     /// The error envelope of `error`.
     pub(crate) fn envelope(&self, error: ConnectorError, raised_in: &str) -> Vec<u8> {
         let error = error.into_wire(&self.declaration.app_id, raised_in);
-        crate::log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
+        log::error!("{}: {} ({})", raised_in, error.message, error.error_code);
         serde_json::to_vec(&ErrorResponse::from(error)).expect("an error envelope is plain data")
     }
 
@@ -163,12 +180,18 @@ impl Connector {
             return builtin::info(self);
         }
         if let Some(entry) = self.declaration.capabilities.get(capability) {
-            let call = self.prepare(entry, body, options)?;
+            let mut call = self.prepare(entry, body, options)?;
+            if entry.takes_info {
+                call.payload = builtin::info_value(self);
+            }
             return (entry.handler)(call).await;
         }
         match capability {
             "app_info" => builtin::app_info(self, body),
             "probe_integration" => builtin::probe(self, body, options).await,
+            "validate_credential_config" if self.declaration.auth.several().is_some() => {
+                builtin::validate_credential_config(self, body).await
+            }
             _ => Err(ConnectorError::framework(
                 ErrorCode::UnsupportedOperation,
                 format!("Capability '{capability}' is not implemented."),
@@ -183,50 +206,62 @@ impl Connector {
         body: &[u8],
         options: &CallOptions,
     ) -> Result<Call, ConnectorError> {
-        let document = validate::parse(body)?;
-        let model = entry
-            .request_schema
-            .get_or_init(|| validate::Model::request(&entry.class_name, (entry.input_schema)()));
-        model.check(&document)?;
-        self.check_auth(&document)?;
+        let mut document = validate::parse(body)?;
+        let model = entry.request_schema.get_or_init(|| {
+            validate::Model::request(entry.envelope, &entry.class_name, (entry.input_schema)())
+        });
+        model.check(&mut document)?;
+        let open = entry.envelope == Envelope::Standard { open: true };
+        if open {
+            // Nobody looked at them: they are no part of such a request.
+            for name in ["auth", "credentials"] {
+                document
+                    .as_object_mut()
+                    .and_then(|members| members.shift_remove(name));
+            }
+        } else {
+            validate::check_auth(&document, &self.declaration.auth)?;
+        }
         let settings = self.check_settings(document.get("settings"))?;
         let tenant = self.tenant(&document);
-        let request: Request<Value> = serde_json::from_value(document).map_err(|_| {
-            ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
-        })?;
+        let seal = self
+            .declaration
+            .sealed_pages
+            .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
+        let parts = Parts::of(document)?;
+        let carried = Carried {
+            auth: parts.auth,
+            credentials: parts.credentials.unwrap_or_default(),
+        };
         Ok(Call {
-            payload: request.request,
-            auth: request.auth,
+            payload: parts.request,
+            carried,
             settings,
-            page: request.page,
-            include_raw_data: request.include_raw_data.unwrap_or(false),
-            rate_limit: request.rate_limit,
+            page: parts.page,
+            include_raw_data: parts.include_raw_data.unwrap_or(false),
+            rate_limit: parts.rate_limit,
             info: CallInfo {
                 http: self.http.clone(),
                 tenant,
                 deadline: options.timeout.map(|timeout| Instant::now() + timeout),
                 trace: options.trace.as_deref().map(Arc::from),
+                level: entry.level,
+                rate_limit_mode: entry.rate_limit_mode,
+                idempotent: self.declaration.idempotent.contains(&entry.name),
+                seal,
+                app_id: self.declaration.app_id.as_str().into(),
+                raised_in: entry.raised_in.as_str().into(),
             },
         })
-    }
-
-    pub(crate) fn check_auth(&self, document: &Value) -> Result<(), ConnectorError> {
-        if self.auth.kind.is_empty() {
-            return Ok(());
-        }
-        validate::check_single_auth(document, self.auth.kind)
     }
 
     pub(crate) fn check_settings(&self, settings: Option<&Value>) -> Result<Value, ConnectorError> {
         if !self.settings.needed {
             return Ok(Value::Object(JsonObject::new()));
         }
-        let model = self
-            .settings
-            .model
-            .get_or_init(|| validate::Model::settings((self.settings.schema)()));
-        let settings = match settings {
-            Some(settings) if !settings.is_null() => settings,
+        let model = self.settings.model();
+        let mut settings = match settings {
+            Some(settings) if !settings.is_null() => settings.clone(),
             _ => {
                 let message = format!(
                     "No settings passed on request: {} requires {}",
@@ -236,8 +271,8 @@ impl Connector {
                 return Err(ConnectorError::framework(ErrorCode::BadRequest, message));
             }
         };
-        model.check_settings(settings)?;
-        Ok(settings.clone())
+        model.check_settings(&mut settings)?;
+        Ok(settings)
     }
 
     /// The same for two requests with the same credential and settings. Keyed afresh in each process, so it says nothing
@@ -245,5 +280,25 @@ impl Connector {
     fn tenant(&self, document: &Value) -> u64 {
         let parts = ["auth", "credentials", "settings"].map(|name| document.get(name));
         self.tenants.hash_one(format!("{parts:?}"))
+    }
+}
+
+/// A request that was checked, in its parts. Settings are not among them: they have a model of their own.
+#[derive(Deserialize)]
+struct Parts {
+    auth: Option<AuthCredential>,
+    credentials: Option<Vec<AuthCredential>>,
+    request: Value,
+    include_raw_data: Option<bool>,
+    page: Option<Page>,
+    rate_limit: Option<RateLimitRequestInfo>,
+}
+
+impl Parts {
+    fn of(document: Value) -> Result<Self, ConnectorError> {
+        serde_json::from_value(document).map_err(|_| {
+            // serde's message would repeat values of the request.
+            ConnectorError::framework(ErrorCode::BadRequest, "Invalid request, expected JSON input.")
+        })
     }
 }

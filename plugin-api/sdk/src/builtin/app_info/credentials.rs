@@ -1,0 +1,174 @@
+//! The part of the document that is about credentials: their forms, their security schemes, which of them suffice.
+#![forbid(unsafe_code)]
+
+use lumos_connector_models::{
+    BasicAuthentication, JsonObject, OAuthAuthentication, OAuthClientCredentialAuthentication,
+    TokenAuthentication,
+};
+use serde_json::{Value, json};
+
+use super::form;
+use crate::connector::AuthSpec;
+use crate::credentials::CredentialSpec;
+use crate::integration::Declaration;
+use crate::schema::input_of;
+
+/// The schema of what requests carry, and its name among the components.
+pub(super) fn component(declaration: &Declaration) -> (&'static str, Value) {
+    let items = match &declaration.auth {
+        AuthSpec::Single { kind, schema } => {
+            let schema = form(schema());
+            return ("Auth", json!({"properties": {*kind: schema}, "required": [kind]}));
+        }
+        AuthSpec::Several(set) => set.list.iter().map(item).collect(),
+        AuthSpec::None => Vec::new(),
+    };
+    ("Credentials", json!({"type": "array", "items": {"allOf": items}}))
+}
+
+fn item(spec: &CredentialSpec) -> Value {
+    let mut schema = match authentication_form(spec) {
+        Some(usual) => form(usual),
+        None => form((spec.schema)()),
+    };
+    schema.insert("description".to_owned(), spec.description.as_str().into());
+    schema.insert("x-optional".to_owned(), spec.optional.into());
+    let name = spec.name.as_deref().unwrap_or_else(|| kind_name(spec.kind));
+    schema.insert("x-credential-name".to_owned(), name.into());
+    let kind = schema
+        .get("x-credential-type")
+        .and_then(Value::as_str)
+        .unwrap_or("unknown")
+        .to_owned();
+    json!({
+        "type": "object",
+        "properties": {"id": {"type": "string", "enum": [spec.id]}, kind.as_str(): schema},
+        "required": ["id", kind],
+    })
+}
+
+/// What people type in, for kinds where that is not what requests carry.
+fn authentication_form(spec: &CredentialSpec) -> Option<JsonObject> {
+    if spec.own_form {
+        return None;
+    }
+    match spec.kind {
+        "oauth" => Some(input_of::<OAuthAuthentication>()),
+        "oauth_client_credentials" => Some(input_of::<OAuthClientCredentialAuthentication>()),
+        "basic" => Some(input_of::<BasicAuthentication>()),
+        "token" => Some(input_of::<TokenAuthentication>()),
+        _ => None,
+    }
+}
+
+fn kind_name(kind: &str) -> &'static str {
+    match kind {
+        "oauth" => "OAuth 2.0",
+        "oauth_client_credentials" => "OAuth 2.0 Client Credentials",
+        "oauth1" => "OAuth 1.0",
+        "basic" => "Basic Auth",
+        "token" => "Token",
+        "jwt" => "JWT",
+        "service_account" => "Service Account",
+        "key_pair" => "Key Pair",
+        _ => "Empty Credentials",
+    }
+}
+
+/// Takes the definitions out of a component's forms.
+pub(super) fn definitions(component: &mut Value) -> Vec<JsonObject> {
+    let mut found = Vec::new();
+    match component {
+        Value::Object(members) => {
+            if let Some(Value::Object(definitions)) = members.shift_remove("$defs") {
+                found.push(definitions);
+            }
+            for member in members.values_mut() {
+                found.extend(definitions(member));
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                found.extend(definitions(item));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// The combinations of credentials that suffice, by their ids.
+pub(super) fn allowed(declaration: &Declaration) -> Vec<Vec<&str>> {
+    let Some(set) = declaration.auth.several() else {
+        return Vec::new();
+    };
+    set.combinations()
+        .into_iter()
+        .map(|combination| combination.into_iter().map(|spec| spec.id.as_str()).collect())
+        .collect()
+}
+
+/// What each operation asks for.
+pub(super) fn security(declaration: &Declaration) -> Vec<Value> {
+    let none: [&str; 0] = [];
+    match &declaration.auth {
+        AuthSpec::None => Vec::new(),
+        AuthSpec::Single { .. } => vec![json!({declaration.app_id.as_str(): none})],
+        AuthSpec::Several(set) => set
+            .list
+            .iter()
+            .map(|spec| json!({spec.id.as_str(): none}))
+            .collect(),
+    }
+}
+
+/// The schemes that the operations refer to.
+pub(super) fn security_schemes(declaration: &Declaration) -> JsonObject {
+    match &declaration.auth {
+        AuthSpec::None => JsonObject::new(),
+        AuthSpec::Single { kind, .. } => single_scheme(kind)
+            .map(|scheme| (declaration.app_id.clone(), scheme))
+            .into_iter()
+            .collect(),
+        AuthSpec::Several(set) => set
+            .list
+            .iter()
+            .filter_map(|spec| Some((spec.id.clone(), scheme_of_several(spec.kind)?)))
+            .collect(),
+    }
+}
+
+fn header(description: &str) -> Value {
+    json!({"type": "apiKey", "in": "header", "name": "Authorization", "description": description})
+}
+
+fn bearer(description: &str) -> Value {
+    json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description})
+}
+
+fn single_scheme(kind: &str) -> Option<Value> {
+    Some(match kind {
+        "oauth" => json!({"type": "oauth2", "flows": {
+            "authorizationCode": {"authorizationUrl": "", "tokenUrl": "", "scopes": {}}
+        }}),
+        "oauth_client_credentials" => json!({"type": "oauth2", "flows": {
+            "clientCredentials": {"tokenUrl": "", "scopes": {}}
+        }}),
+        "oauth1" => header("A token signed as OAuth 1.0a asks for."),
+        "token" => header("A fixed token or API key."),
+        "basic" => json!({"type": "http"}),
+        "jwt" => bearer("A signed JSON Web Token."),
+        "service_account" => header("A token of a service account."),
+        "key_pair" => bearer("A token signed with a private key."),
+        _ => return None,
+    })
+}
+
+/// Of several credentials only these kinds have a scheme of their own.
+fn scheme_of_several(kind: &str) -> Option<Value> {
+    match kind {
+        "token" | "jwt" => Some(header("A fixed token or API key.")),
+        "basic" => Some(json!({"type": "http"})),
+        _ => None,
+    }
+}
