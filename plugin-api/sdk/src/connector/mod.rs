@@ -8,7 +8,7 @@ mod auth_spec;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lumos_connector_models::{
     AuthCredential, CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Page, RateLimitMode,
@@ -19,16 +19,31 @@ use serde_json::Value;
 
 use crate::auth::Carried;
 use crate::builtin;
+use crate::clock::Clock;
 use crate::context::CallInfo;
 use crate::error::ConnectorError;
 use crate::handler::{Call, Handler, Outcome};
 use crate::http::HttpPool;
 use crate::integration::Declaration;
+use crate::rate_limit::{CallLimits, Limits};
 use crate::settings::Settings;
 use crate::validate::{self, Envelope};
 use crate::{log, pagination, redact, schema};
 
 pub(crate) use auth_spec::{AuthSpec, CredentialSet};
+
+/// How long before its deadline a call stops waiting, so that the rest of its work is done in time.
+const MARGIN: Duration = Duration::from_secs(10);
+/// How long a call waits where nobody sets it a deadline.
+const USUAL: Duration = Duration::from_secs(30 * 60);
+/// A deadline that is further away is none.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// How long a call may wait that has `time` for all it does.
+fn waiting_time(time: Option<Duration>) -> Duration {
+    let time = time.unwrap_or(USUAL);
+    time - MARGIN.min(time / 10)
+}
 
 /// One capability of a connector.
 pub(crate) struct CapabilityEntry {
@@ -72,6 +87,8 @@ pub struct Connector {
     pub(crate) declaration: Declaration,
     pub(crate) settings: SettingsSpec,
     http: Arc<HttpPool>,
+    limits: Arc<Limits>,
+    pub(crate) clock: Clock,
     tenants: RandomState,
 }
 
@@ -94,6 +111,8 @@ impl Connector {
                 model: OnceLock::new(),
             },
             http: Arc::new(HttpPool::default()),
+            limits: Arc::default(),
+            clock: Clock::default(),
             tenants: RandomState::new(),
         }
     }
@@ -229,6 +248,21 @@ impl Connector {
             .sealed_pages
             .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
         let parts = Parts::of(document)?;
+        let told = parts.rate_limit.as_ref();
+        let limits = CallLimits::new(
+            self.limits.clone(),
+            told.and_then(|told| told.caller_override_mode),
+            told.and_then(|told| told.last_known_state.clone()),
+        );
+        let caller = told
+            .and_then(|told| told.max_execution_time)
+            .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+        let time = [options.timeout, caller]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|time| time.min(LONGEST));
+        let now = self.clock.now();
         let carried = Carried {
             auth: parts.auth,
             credentials: parts.credentials.unwrap_or_default(),
@@ -243,7 +277,10 @@ impl Connector {
             info: CallInfo {
                 http: self.http.clone(),
                 tenant,
-                deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+                clock: self.clock.clone(),
+                deadline: time.map(|time| now + time),
+                latest_wait: now + waiting_time(time),
+                limits,
                 trace: options.trace.as_deref().map(Arc::from),
                 level: entry.level,
                 rate_limit_mode: entry.rate_limit_mode,
