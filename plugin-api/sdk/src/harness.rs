@@ -73,7 +73,7 @@ impl Harness {
         })
     }
 
-    /// Lets waits for rate limits and between attempts take no time; the connector's clock moves on all the same.
+    /// Lets waits for rate limits and between attempts take no time; the connector's clock stands still but for them.
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
         self.connector.clock = Clock::skipping();

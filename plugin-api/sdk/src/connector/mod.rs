@@ -249,20 +249,7 @@ impl Connector {
             .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
         let parts = Parts::of(document)?;
         let told = parts.rate_limit.as_ref();
-        let limits = CallLimits::new(
-            self.limits.clone(),
-            told.and_then(|told| told.caller_override_mode),
-            told.and_then(|told| told.last_known_state.clone()),
-        );
-        let caller = told
-            .and_then(|told| told.max_execution_time)
-            .map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
-        let time = [options.timeout, caller]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|time| time.min(LONGEST));
-        let now = self.clock.now();
+        let info = self.call_info(entry, options, told, tenant, seal);
         let carried = Carried {
             auth: parts.auth,
             credentials: parts.credentials.unwrap_or_default(),
@@ -274,22 +261,46 @@ impl Connector {
             page: parts.page,
             include_raw_data: parts.include_raw_data.unwrap_or(false),
             rate_limit: parts.rate_limit,
-            info: CallInfo {
-                http: self.http.clone(),
-                tenant,
-                clock: self.clock.clone(),
-                deadline: time.map(|time| now + time),
-                latest_wait: now + waiting_time(time),
-                limits,
-                trace: options.trace.as_deref().map(Arc::from),
-                level: entry.level,
-                rate_limit_mode: entry.rate_limit_mode,
-                idempotent: self.declaration.idempotent.contains(&entry.name),
-                seal,
-                app_id: self.declaration.app_id.as_str().into(),
-                raised_in: entry.raised_in.as_str().into(),
-            },
+            info,
         })
+    }
+
+    /// What a call knows besides its request; `told` is what its caller says of rate limits.
+    fn call_info(
+        &self,
+        entry: &CapabilityEntry,
+        options: &CallOptions,
+        told: Option<&RateLimitRequestInfo>,
+        tenant: u64,
+        seal: Option<pagination::Key>,
+    ) -> CallInfo {
+        let caller = told
+            .and_then(|told| told.max_execution_time)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs);
+        let time = [options.timeout, caller].into_iter().flatten().min();
+        let time = time.map(|time| time.min(LONGEST));
+        let now = self.clock.now();
+        CallInfo {
+            http: self.http.clone(),
+            tenant,
+            clock: self.clock.clone(),
+            deadline: time.map(|time| now + time),
+            latest_wait: now + waiting_time(time),
+            limits: CallLimits::new(
+                self.limits.clone(),
+                told.and_then(|told| told.caller_override_mode),
+                told.and_then(|told| told.last_known_state.clone()),
+            ),
+            trace: options.trace.as_deref().map(Arc::from),
+            level: entry.level,
+            rate_limit_mode: entry.rate_limit_mode,
+            idempotent: self.declaration.idempotent.contains(&entry.name),
+            seal,
+            app_id: self.declaration.app_id.as_str().into(),
+            raised_in: entry.raised_in.as_str().into(),
+        }
     }
 
     pub(crate) fn check_settings(&self, settings: Option<&Value>) -> Result<Value, ConnectorError> {

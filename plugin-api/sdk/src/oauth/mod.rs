@@ -30,18 +30,17 @@
 mod flow;
 mod refusal;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::Arc;
 
-use lumos_connector_models::{
-    GetAuthorizationUrl, HandleAuthorizationCallback, HandleClientCredentials, RefreshAccessToken,
-};
+use lumos_connector_models::Response;
 
 use crate::auth::{Auth, NoAuth};
-use crate::capability;
+use crate::capability::{self, Open, Standard};
 use crate::context::Context;
 use crate::error::{ConnectorError, ErrorKind};
-use crate::integration::Integration;
+use crate::integration::{Input, Integration, Output};
 use crate::settings::{NoSettings, Settings};
 
 /// An address, or how it is made from the settings.
@@ -56,6 +55,8 @@ pub struct OAuth<S = NoSettings> {
     authorization: Option<Address<S>>,
     token: Address<S>,
     scopes: Option<Scopes<S>>,
+    /// The scopes of each capability, where they are the same for all tenants.
+    by_capability: Option<BTreeMap<String, String>>,
     client_auth: ClientAuth,
     request: TokenRequest,
     get: bool,
@@ -111,6 +112,7 @@ impl<S: Settings> OAuth<S> {
             authorization: None,
             token: Arc::new(token_url),
             scopes: None,
+            by_capability: None,
             client_auth: ClientAuth::Body,
             request: TokenRequest::Form,
             get: false,
@@ -143,16 +145,24 @@ impl<S: Settings> OAuth<S> {
         self
     }
 
-    /// Names the scopes that each capability needs, separated by blanks. All of them are asked for where a request names
-    /// none.
-    pub fn scopes(self, scopes: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
-        let scopes: Vec<String> = scopes.into_iter().map(|(_, scopes)| scopes.to_owned()).collect();
-        self.scopes_with(move |_| scopes.clone())
+    /// Names the scopes that each capability needs, separated by blanks; `info` tells them. All of them are asked for where a
+    /// request names none.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        let scopes: Vec<_> = scopes.into_iter().collect();
+        let named = scopes
+            .iter()
+            .map(|(name, scopes)| ((*name).to_owned(), (*scopes).to_owned()));
+        self.by_capability = Some(named.collect());
+        self.scopes = Some(Arc::new(move |_| {
+            scopes.iter().map(|(_, scopes)| (*scopes).to_owned()).collect()
+        }));
+        self
     }
 
     /// The same where the scopes depend on the tenant's settings.
     pub fn scopes_with(mut self, scopes: impl Fn(&S) -> Vec<String> + Send + Sync + 'static) -> Self {
         self.scopes = Some(Arc::new(scopes));
+        self.by_capability = None;
         self
     }
 
@@ -220,7 +230,8 @@ impl<S> Declared<S> {
 impl<A: Auth, S: Settings> Integration<A, S> {
     /// Registers the capabilities of OAuth 2.0 for a connector with one credential. Call it after
     /// [`settings`](Integration::settings).
-    pub fn oauth(self, oauth: OAuth<S>) -> Self {
+    pub fn oauth(mut self, oauth: OAuth<S>) -> Self {
+        self.set_oauth_scopes(oauth.by_capability.clone());
         self.declare(vec![(None, oauth)])
     }
 
@@ -233,61 +244,64 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         self.declare(list.collect())
     }
 
-    fn declare(mut self, list: Vec<(Option<String>, OAuth<S>)>) -> Self {
+    fn declare(self, list: Vec<(Option<String>, OAuth<S>)>) -> Self {
         let declared = Arc::new(Declared { list });
-        let gives = |capability| declared.list.iter().any(|(_, oauth)| oauth.gives(capability));
-        if gives(GET_URL) {
-            let declared = declared.clone();
-            self = self.register(
-                capability::GET_AUTHORIZATION_URL,
-                move |ctx: Context<NoAuth, S>, input: GetAuthorizationUrl| {
-                    let declared = declared.clone();
-                    async move {
-                        let oauth = declared.of(input.credential_id.as_deref())?;
-                        flow::authorization_url(oauth, &ctx.settings, &input)
-                    }
-                },
-            );
+        self.given(
+            &declared,
+            capability::GET_AUTHORIZATION_URL,
+            |declared, ctx, input| async move {
+                let oauth = declared.of(input.credential_id.as_deref())?;
+                flow::authorization_url(oauth, &ctx.settings, &input)
+            },
+        )
+        .given(
+            &declared,
+            capability::HANDLE_AUTHORIZATION_CALLBACK,
+            |declared, ctx, input| async move {
+                let oauth = declared.of(input.credential_id.as_deref())?;
+                flow::callback(oauth, &ctx, &input).await
+            },
+        )
+        .given(
+            &declared,
+            capability::HANDLE_CLIENT_CREDENTIALS_REQUEST,
+            |declared, ctx, input| async move {
+                let oauth = declared.of(input.credential_id.as_deref())?;
+                flow::client_credentials(oauth, &ctx, &input).await
+            },
+        )
+        .given(
+            &declared,
+            capability::REFRESH_ACCESS_TOKEN,
+            |declared, ctx, input| async move {
+                let oauth = declared.of(input.credential_id.as_deref())?;
+                flow::refresh(oauth, &ctx, &input).await
+            },
+        )
+    }
+
+    /// Registers `run` for `capability` if a declaration gives it.
+    fn given<I, O, R, F, Fut>(
+        self,
+        declared: &Arc<Declared<S>>,
+        capability: Standard<I, O, Open>,
+        run: F,
+    ) -> Self
+    where
+        I: Input,
+        O: Output,
+        R: Into<Response<O>> + Send + 'static,
+        F: Fn(Arc<Declared<S>>, Context<NoAuth, S>, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, ConnectorError>> + Send + 'static,
+    {
+        if !declared
+            .list
+            .iter()
+            .any(|(_, oauth)| oauth.gives(capability.name()))
+        {
+            return self;
         }
-        if gives(CALLBACK) {
-            let declared = declared.clone();
-            self = self.register(
-                capability::HANDLE_AUTHORIZATION_CALLBACK,
-                move |ctx: Context<NoAuth, S>, input: HandleAuthorizationCallback| {
-                    let declared = declared.clone();
-                    async move {
-                        let oauth = declared.of(input.credential_id.as_deref())?;
-                        flow::callback(oauth, &ctx, &input).await
-                    }
-                },
-            );
-        }
-        if gives(CLIENT_CREDENTIALS) {
-            let declared = declared.clone();
-            self = self.register(
-                capability::HANDLE_CLIENT_CREDENTIALS_REQUEST,
-                move |ctx: Context<NoAuth, S>, input: HandleClientCredentials| {
-                    let declared = declared.clone();
-                    async move {
-                        let oauth = declared.of(input.credential_id.as_deref())?;
-                        flow::client_credentials(oauth, &ctx, &input).await
-                    }
-                },
-            );
-        }
-        if gives(REFRESH) {
-            let declared = declared.clone();
-            self = self.register(
-                capability::REFRESH_ACCESS_TOKEN,
-                move |ctx: Context<NoAuth, S>, input: RefreshAccessToken| {
-                    let declared = declared.clone();
-                    async move {
-                        let oauth = declared.of(input.credential_id.as_deref())?;
-                        flow::refresh(oauth, &ctx, &input).await
-                    }
-                },
-            );
-        }
-        self
+        let declared = declared.clone();
+        self.register(capability, move |ctx, input| run(declared.clone(), ctx, input))
     }
 }

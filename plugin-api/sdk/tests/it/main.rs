@@ -11,6 +11,7 @@ mod limits;
 mod network;
 mod oauth;
 mod reference;
+mod reference_oauth;
 mod requests;
 mod retries;
 mod scripted;

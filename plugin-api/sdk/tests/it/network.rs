@@ -131,8 +131,9 @@ fn ways_to_the_app_share_no_connection() {
     harness.call("read", request(&app.url));
     harness.call("read", request(&app.url));
     assert_eq!(proxy.passed.lock().unwrap().len(), 2);
-    // One kept by the tenant, and one of the proxy's for each request.
-    assert_eq!(app.connections.load(Ordering::SeqCst), 3);
+    // Two of the proxy's, and at least one that the tenant keeps.
+    assert!(app.connections.load(Ordering::SeqCst) >= 3);
+    assert_eq!(app.requests().len(), 6);
 }
 
 #[test]
