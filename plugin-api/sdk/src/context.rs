@@ -13,10 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::auth::NoAuth;
+use crate::clock::Clock;
 use crate::error::ConnectorError;
 use crate::fingerprint::request_fingerprint;
 use crate::http::{HttpClient, HttpPool};
 use crate::pagination;
+use crate::rate_limit::{CallLimits, RateLimit};
 use crate::redact;
 use crate::settings::NoSettings;
 
@@ -43,7 +45,11 @@ pub(crate) struct CallInfo {
     pub(crate) http: Arc<HttpPool>,
     /// Tells tenants apart; see [`HttpPool`].
     pub(crate) tenant: u64,
+    pub(crate) clock: Clock,
     pub(crate) deadline: Option<Instant>,
+    /// No wait for a rate limit, or for another attempt, lasts until here.
+    pub(crate) latest_wait: Instant,
+    pub(crate) limits: CallLimits,
     pub(crate) trace: Option<Arc<str>>,
     pub(crate) level: CapabilityLevel,
     /// What the connector declared for the capability.
@@ -54,6 +60,20 @@ pub(crate) struct CallInfo {
     pub(crate) seal: Option<pagination::Key>,
     pub(crate) app_id: Arc<str>,
     pub(crate) raised_in: Arc<str>,
+}
+
+impl CallInfo {
+    /// How the app's limits are treated; a `limit` can say so itself.
+    pub(crate) fn mode(&self, limit: Option<&RateLimit>) -> RateLimitMode {
+        let usual = match self.level {
+            CapabilityLevel::Read => RateLimitMode::Enforce,
+            CapabilityLevel::Write => RateLimitMode::RetryOnly,
+        };
+        self.rate_limit_mode
+            .or(limit.and_then(|limit| limit.mode))
+            .or(self.limits.asked)
+            .unwrap_or(usual)
+    }
 }
 
 impl<A, S> Context<A, S> {
@@ -139,15 +159,7 @@ impl<A, S> Context<A, S> {
     /// asks. Without either, reads keep within them and writes only try again.
     #[must_use]
     pub fn rate_limit_mode(&self) -> RateLimitMode {
-        let asked = self
-            .rate_limit
-            .as_ref()
-            .and_then(|info| info.caller_override_mode);
-        let usual = match self.call.level {
-            CapabilityLevel::Read => RateLimitMode::Enforce,
-            CapabilityLevel::Write => RateLimitMode::RetryOnly,
-        };
-        self.call.rate_limit_mode.or(asked).unwrap_or(usual)
+        self.call.mode(None)
     }
 
     /// When the caller stops waiting, if it does.

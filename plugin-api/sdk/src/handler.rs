@@ -57,8 +57,13 @@ where
 {
     let handler: Handler = Box::new(move |call| match typed::<A, S, I>(call) {
         Ok((context, input)) => {
+            let limits = context.call.limits.clone();
             let future = function(context, input);
-            Box::pin(async move { serialize(&future.await?.into()) })
+            Box::pin(async move {
+                let mut response: Response<O> = future.await?.into();
+                response.rate_limit = response.rate_limit.or_else(|| limits.report());
+                serialize(&response)
+            })
         }
         Err(error) => Box::pin(std::future::ready(Err(error))),
     });

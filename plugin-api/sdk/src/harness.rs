@@ -16,6 +16,7 @@ use lumos_connector_abi::LogLevel;
 use serde_json::Value;
 
 use crate::auth::Auth;
+use crate::clock::Clock;
 use crate::connector::{CallOptions, Connector};
 use crate::integration::{Integration, IntegrationError};
 use crate::log;
@@ -70,6 +71,19 @@ impl Harness {
             runtime,
             lines: Arc::default(),
         })
+    }
+
+    /// Lets waits for rate limits and between attempts take no time; the connector's clock stands still but for them.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.connector.clock = Clock::skipping();
+        self
+    }
+
+    /// The waits so far, if they [take no time](Self::without_waiting).
+    #[must_use]
+    pub fn waits(&self) -> Vec<Duration> {
+        self.connector.clock.waits()
     }
 
     /// Calls a capability and gives its answer, an error envelope included.

@@ -65,7 +65,7 @@ fn describe(connector: &Connector) -> Info {
         version: declaration.version.clone(),
         capabilities: names,
         capability_schema,
-        oauth_scopes: None,
+        oauth_scopes: declaration.oauth_scopes.clone(),
         authentication_schema: match &declaration.auth {
             AuthSpec::Single { schema, .. } => with_field_order(schema()),
             AuthSpec::None | AuthSpec::Several(_) => JsonObject::new(),

@@ -8,7 +8,7 @@ mod auth_spec;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lumos_connector_models::{
     AuthCredential, CapabilityLevel, ErrorCode, ErrorResponse, JsonObject, Page, RateLimitMode,
@@ -19,16 +19,31 @@ use serde_json::Value;
 
 use crate::auth::Carried;
 use crate::builtin;
+use crate::clock::Clock;
 use crate::context::CallInfo;
 use crate::error::ConnectorError;
 use crate::handler::{Call, Handler, Outcome};
 use crate::http::HttpPool;
 use crate::integration::Declaration;
+use crate::rate_limit::{CallLimits, Limits};
 use crate::settings::Settings;
 use crate::validate::{self, Envelope};
 use crate::{log, pagination, redact, schema};
 
 pub(crate) use auth_spec::{AuthSpec, CredentialSet};
+
+/// How long before its deadline a call stops waiting, so that the rest of its work is done in time.
+const MARGIN: Duration = Duration::from_secs(10);
+/// How long a call waits where nobody sets it a deadline.
+const USUAL: Duration = Duration::from_secs(30 * 60);
+/// A deadline that is further away is none.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// How long a call may wait that has `time` for all it does.
+fn waiting_time(time: Option<Duration>) -> Duration {
+    let time = time.unwrap_or(USUAL);
+    time - MARGIN.min(time / 10)
+}
 
 /// One capability of a connector.
 pub(crate) struct CapabilityEntry {
@@ -76,6 +91,8 @@ pub struct Connector {
     pub(crate) declaration: Declaration,
     pub(crate) settings: SettingsSpec,
     http: Arc<HttpPool>,
+    limits: Arc<Limits>,
+    pub(crate) clock: Clock,
     tenants: RandomState,
 }
 
@@ -99,6 +116,8 @@ impl Connector {
                 model: OnceLock::new(),
             },
             http: Arc::new(HttpPool::default()),
+            limits: Arc::default(),
+            clock: Clock::default(),
             tenants: RandomState::new(),
         }
     }
@@ -225,8 +244,14 @@ impl Connector {
             validate::check_auth(&document, &self.declaration.auth)?;
         }
         let settings = self.check_settings(document.get("settings"))?;
-        let info = self.info_of(entry, &document, options);
+        let tenant = self.tenant(&document);
+        let seal = self
+            .declaration
+            .sealed_pages
+            .then(|| pagination::Key::new(self.app_id(), &entry.name, &document));
         let parts = Parts::of(document)?;
+        let told = parts.rate_limit.as_ref();
+        let info = self.call_info(entry, options, told, tenant, seal);
         let carried = Carried {
             auth: parts.auth,
             credentials: parts.credentials.unwrap_or_default(),
@@ -242,18 +267,39 @@ impl Connector {
         })
     }
 
-    /// What a call knows about itself.
-    fn info_of(&self, entry: &CapabilityEntry, document: &Value, options: &CallOptions) -> CallInfo {
-        let sealed = self.declaration.sealed_pages;
+    /// What a call knows besides its request; `told` is what its caller says of rate limits.
+    fn call_info(
+        &self,
+        entry: &CapabilityEntry,
+        options: &CallOptions,
+        told: Option<&RateLimitRequestInfo>,
+        tenant: u64,
+        seal: Option<pagination::Key>,
+    ) -> CallInfo {
+        let caller = told
+            .and_then(|told| told.max_execution_time)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs);
+        let time = [options.timeout, caller].into_iter().flatten().min();
+        let time = time.map(|time| time.min(LONGEST));
+        let now = self.clock.now();
         CallInfo {
             http: self.http.clone(),
-            tenant: self.tenant(document),
-            deadline: options.timeout.map(|timeout| Instant::now() + timeout),
+            tenant,
+            clock: self.clock.clone(),
+            deadline: time.map(|time| now + time),
+            latest_wait: now + waiting_time(time),
+            limits: CallLimits::new(
+                self.limits.clone(),
+                told.and_then(|told| told.caller_override_mode),
+                told.and_then(|told| told.last_known_state.clone()),
+            ),
             trace: options.trace.as_deref().map(Arc::from),
             level: entry.level,
             rate_limit_mode: entry.rate_limit_mode,
             idempotent: self.declaration.idempotent.contains(&entry.name),
-            seal: sealed.then(|| pagination::Key::new(self.app_id(), &entry.name, document)),
+            seal,
             app_id: self.declaration.app_id.as_str().into(),
             raised_in: entry.raised_in.as_str().into(),
         }

@@ -215,6 +215,12 @@ impl ConnectorError {
         }
     }
 
+    /// The same, as what it is to the caller if the app meant its rate limit.
+    pub(crate) fn into_rate_limit(mut self) -> Self {
+        self.0.code = ErrorCode::RateLimit;
+        self
+    }
+
     /// The same without `secrets`.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         if self.0.framework {

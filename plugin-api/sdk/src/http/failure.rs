@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use lumos_connector_models::ErrorCode;
 use reqwest::Url;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::request::HttpResponse;
-use crate::error::ConnectorError;
+use crate::error::{ConnectorError, ErrorKind};
 use crate::pyrepr;
 
 const CONNECT: &str = "Failed to connect to the API. Please verify the URL or try at a later time due to a potential temporary network issue.";
@@ -19,6 +20,7 @@ const READ_TIMEOUT: &str = "The upstream API did not respond in time.";
 const CLOSED: &str = "The upstream API closed the connection unexpectedly.";
 const ILLEGAL_HEADER: &str =
     "Illegal header constructed for API request. Please check the app configuration and try again.";
+const PROXY: &str = "The proxy refuses the connection: it wants a user name and a password, or others.";
 const HTML: &str = "Upstream HTML error response.";
 /// Longest part of an answer that is not JSON, in characters, that an error repeats.
 const MAX_TEXT: usize = 800;
@@ -75,6 +77,9 @@ pub(super) fn too_long(response: &HttpResponse, limit: usize) -> ConnectorError 
 }
 
 pub(super) fn of_transport(error: &reqwest::Error) -> ConnectorError {
+    if is_refused_by_proxy(error) {
+        return ConnectorError::of(ErrorKind::InvalidConfiguration).with_message(PROXY);
+    }
     if error.is_connect() {
         return ConnectorError::new(ErrorCode::ConnectionTimeout, CONNECT).with_raised_by("ConnectError");
     }
@@ -93,6 +98,18 @@ pub(super) fn of_transport(error: &reqwest::Error) -> ConnectorError {
         return ConnectorError::internal("the HTTP request could not be built").with_raised_by("InvalidURL");
     }
     ConnectorError::new(ErrorCode::ConnectionClosed, CLOSED).with_raised_by("RemoteProtocolError")
+}
+
+/// Whether the proxy wants credentials, or others. The tunnel's error has no type that can be named.
+pub(super) fn is_refused_by_proxy(error: &reqwest::Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(error) = next {
+        if error.to_string().contains("proxy authorization required") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Whether the body arrived but its compression is broken; a connection that breaks in the body is not that.
@@ -159,7 +176,8 @@ fn bare(response: &HttpResponse, place: &str) -> String {
     format!("{place} {reason}")
 }
 
-fn describe(response: &HttpResponse) -> Option<String> {
+/// What an answer says went wrong, as text of one line; nothing if it says nothing.
+pub(crate) fn describe(response: &HttpResponse) -> Option<String> {
     if let Ok(value) = serde_json::from_slice::<Value>(&response.body)
         && is_filled(&value)
     {
@@ -213,7 +231,7 @@ fn cut(text: &str, limit: usize) -> String {
 }
 
 /// Queries may hold credentials.
-fn without_query(url: &Url) -> String {
+pub(crate) fn without_query(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -221,6 +239,12 @@ fn without_query(url: &Url) -> String {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()
+}
+
+/// How long the app asks to wait.
+pub(super) fn retry_after_of(response: &HttpResponse) -> Option<Duration> {
+    let seconds = retry_after(response.header("retry-after")?)?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// Seconds from a `Retry-After` header (RFC 9110, section 10.2.3): a number, or a date.

@@ -4,25 +4,51 @@
 //! is not a success becomes the right [`ConnectorError`], answers are bounded, credentials are
 //! marked so that they cannot be printed and are not taken to another origin by a redirect, and the call's trace context
 //! goes along.
+//!
+//! On request it sends again what failed ([`Retry`]), keeps within the app's limits ([`crate::rate_limit`]), and signs
+//! ([`HttpClient::oauth1`], [`HttpClient::jwt`]).
+//!
+//! Each attempt is a line in the connector's log: method, address without its query, status, bytes, milliseconds; at the
+//! level debug, or warning if there was no answer. Headers and bodies are not logged.
+//!
+//! # The way to the app
+//!
+//! The environment variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are obeyed; a proxy's address may hold
+//! a user name and a password. The operating system's authorities are trusted, on Linux those that `SSL_CERT_FILE` and
+//! `SSL_CERT_DIR` name in their place, and besides them those in the file that `NODE_EXTRA_CA_CERTS` names. Where a tenant's
+//! settings say something else: [`HttpClient::proxy`], [`HttpClient::no_proxy`], [`HttpClient::trust`].
 #![forbid(unsafe_code)]
 
+mod exchange;
 mod failure;
+mod jwt;
+mod network;
+mod oauth1;
 mod pool;
 mod request;
+mod retry;
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use lumos_connector_models::{BasicCredential, Secret, TokenCredential};
+use lumos_connector_models::{BasicCredential, JwtCredential, OAuth1Credential, Secret, TokenCredential};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
 use crate::context::CallInfo;
 use crate::error::ConnectorError;
+use crate::rate_limit::RateLimit;
+use network::Network;
 
+pub(crate) use failure::{describe, without_query};
+pub use jwt::sign_jwt;
+pub use oauth1::{OAuth1, Signature};
 pub(crate) use pool::HttpPool;
 pub use request::{HttpRequest, HttpResponse};
+pub use retry::Retry;
 
 /// Longest answer that is read, unless [`HttpClient::max_response_bytes`] says otherwise.
 const MAX_RESPONSE_BYTES: usize = 32 << 20;
@@ -32,7 +58,11 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// An HTTP client for one app, from [`Context::http`](crate::Context::http). Cheap to clone.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: reqwest::Client,
+    call: Arc<CallInfo>,
+    network: Network,
+    signer: Option<Arc<OAuth1>>,
+    retry: Option<Retry>,
+    limit: Option<RateLimit>,
     base: Url,
     headers: HeaderMap,
     timeout: Duration,
@@ -53,7 +83,11 @@ impl HttpClient {
             headers.insert("traceparent", trace);
         }
         Ok(Self {
-            inner: call.http.client(call.tenant)?,
+            call: Arc::new(call.clone()),
+            network: Network::default(),
+            signer: None,
+            retry: None,
+            limit: None,
             base,
             headers,
             timeout: TIMEOUT,
@@ -80,6 +114,91 @@ impl HttpClient {
     pub fn basic(self, credential: &BasicCredential) -> Self {
         let pair = format!("{}:{}", credential.username, credential.password.expose());
         self.secret_header(AUTHORIZATION, &format!("Basic {}", BASE64.encode(pair)))
+    }
+
+    /// Signs every request with OAuth 1.0a (RFC 5849) and HMAC-SHA256.
+    #[must_use]
+    pub fn oauth1(self, credential: &OAuth1Credential) -> Self {
+        self.oauth1_with(OAuth1::new(credential))
+    }
+
+    /// Signs every request with OAuth 1.0a, as `signer` says.
+    #[must_use]
+    pub fn oauth1_with(mut self, signer: OAuth1) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// Signs a JSON Web Token that is valid for 20 minutes, and sends it as a bearer token with every request.
+    #[must_use]
+    pub fn jwt(mut self, credential: &JwtCredential) -> Self {
+        match sign_jwt(credential, jwt::VALIDITY) {
+            Ok(token) => self.bearer(&token),
+            Err(error) => {
+                self.note(Err(error));
+                self
+            }
+        }
+    }
+
+    /// Sends requests that failed again; without this they are not, unless a [limit](Self::rate_limit) says so.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// Keeps within `limit`, which is shared with the tenant's other calls.
+    #[must_use]
+    pub fn rate_limit(mut self, limit: &RateLimit) -> Self {
+        self.limit = Some(limit.clone());
+        self
+    }
+
+    /// Reaches the app through the HTTP proxy at `url`, in place of what the environment says. Connections by TLS are
+    /// tunnelled.
+    #[must_use]
+    pub fn proxy(mut self, url: &str, credential: Option<&BasicCredential>) -> Self {
+        let done = self.network.set_proxy(url, credential);
+        self.note(done);
+        self
+    }
+
+    /// Reaches the app without a proxy, whatever the environment says.
+    #[must_use]
+    pub fn no_proxy(mut self) -> Self {
+        self.network.direct = true;
+        self
+    }
+
+    /// Follows no redirect: such an answer is left to the caller, with its status.
+    #[must_use]
+    pub fn no_redirects(mut self) -> Self {
+        self.network.stay = true;
+        self
+    }
+
+    /// Trusts the certificate authorities in a PEM text, besides those that are trusted anyway.
+    #[must_use]
+    pub fn trust(mut self, pem: &str) -> Self {
+        let done = self.network.trust(pem.as_bytes());
+        self.note(done);
+        self
+    }
+
+    /// Trusts the certificate authorities in a PEM file, which is read now.
+    #[must_use]
+    pub fn trust_file(mut self, path: impl AsRef<Path>) -> Self {
+        let done = self.network.trust_file(path.as_ref());
+        self.note(done);
+        self
+    }
+
+    /// Keeps a mistake for the first request.
+    fn note(&mut self, done: Result<(), ConnectorError>) {
+        if let Err(error) = done {
+            self.mistake.get_or_insert(error);
+        }
     }
 
     /// Sends a header with every request.

@@ -1,24 +1,31 @@
 //! One exchange with the app.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use lumos_connector_models::Secret;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{HttpClient, failure};
+use super::{HttpClient, exchange, failure, retry};
 use crate::error::ConnectorError;
 
 /// A request that is being put together. Mistakes made on the way are told by [`HttpRequest::send`].
 #[must_use = "a request does nothing until it is sent"]
 pub struct HttpRequest {
-    client: HttpClient,
-    method: Method,
-    url: Url,
+    pub(super) client: HttpClient,
+    pub(super) method: Method,
+    pub(super) url: Url,
     headers: HeaderMap,
-    body: Option<Vec<u8>>,
-    accept_any_status: bool,
+    body: Option<Bytes>,
+    /// The body's fields, if it is a form.
+    form: Vec<(String, String)>,
+    pub(super) accept_any_status: bool,
+    /// Whether doing it twice is doing it once.
+    pub(super) repeatable: bool,
     mistake: Option<ConnectorError>,
 }
 
@@ -31,9 +38,11 @@ impl HttpRequest {
         Self {
             headers: client.headers.clone(),
             client: client.clone(),
+            repeatable: retry::is_repeatable(&method),
             method,
             url,
             body: None,
+            form: Vec::new(),
             accept_any_status: false,
             mistake,
         }
@@ -79,7 +88,7 @@ impl HttpRequest {
     pub fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => {
-                self.body = Some(bytes);
+                self.body = Some(bytes.into());
                 self.header("content-type", "application/json")
             }
             Err(_) => {
@@ -95,8 +104,19 @@ impl HttpRequest {
     pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
         let mut encoder = url::form_urlencoded::Serializer::new(String::new());
         encoder.extend_pairs(fields);
-        self.body = Some(encoder.finish().into_bytes());
+        self.body = Some(encoder.finish().into());
+        self.form = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// Says that doing the request twice is doing it once, although its method does not: a search by POST, or a request with
+    /// an idempotency key. It may then be [sent again](super::Retry) after it may have been done.
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
     }
 
     /// Gives every answer to the caller, those with an error status too.
@@ -105,50 +125,44 @@ impl HttpRequest {
         self
     }
 
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole answer; sends it again as the client's [`Retry`](super::Retry) says.
     ///
     /// # Errors
     /// The app cannot be reached, does not answer in time, answers too much, or answers with an error status; each with
     /// the code that the API has for it.
-    pub async fn send(self) -> Result<HttpResponse, ConnectorError> {
-        if let Some(mistake) = self.mistake {
+    pub async fn send(mut self) -> Result<HttpResponse, ConnectorError> {
+        if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
-        let limit = self.client.max_response_bytes;
-        let mut request = self
-            .client
-            .inner
-            .request(self.method, self.url)
-            .headers(self.headers)
-            .timeout(self.client.timeout);
-        if let Some(body) = self.body {
-            request = request.body(body);
-        }
-        let mut answer = request
-            .send()
-            .await
-            .map_err(|error| failure::of_transport(&error))?;
-        let mut response = HttpResponse {
-            status: answer.status(),
-            headers: std::mem::take(answer.headers_mut()),
-            url: answer.url().clone(),
-            body: Vec::new(),
-        };
-        while let Some(chunk) = answer
-            .chunk()
-            .await
-            .map_err(|error| failure::of_transport(&error))?
-        {
-            if response.body.len() + chunk.len() > limit {
-                return Err(failure::too_long(&response, limit));
-            }
-            response.body.extend_from_slice(&chunk);
-        }
+        let response = exchange::run(&self).await?;
         if self.accept_any_status || response.status.is_success() {
             Ok(response)
         } else {
             Err(response.into_error())
         }
+    }
+
+    /// The request as it goes out now; its signature holds once.
+    pub(super) fn build(
+        &self,
+        client: &reqwest::Client,
+        timeout: Duration,
+    ) -> Result<reqwest::RequestBuilder, ConnectorError> {
+        let mut headers = self.headers.clone();
+        if let Some(signer) = &self.client.signer {
+            let value = signer.sign(&self.method, &self.url, &self.form, self.body.as_deref())?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| failure::illegal_header())?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let request = client
+            .request(self.method.clone(), self.url.clone())
+            .headers(headers)
+            .timeout(timeout);
+        Ok(match &self.body {
+            Some(body) => request.body(body.clone()),
+            None => request,
+        })
     }
 
     /// Sends the request and reads the answer as JSON.
@@ -187,6 +201,11 @@ impl HttpResponse {
             .get_all(name)
             .into_iter()
             .filter_map(|value| value.to_str().ok())
+    }
+
+    /// Where the answer came from, after redirects.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     /// The body.

@@ -70,6 +70,8 @@ pub(crate) struct Declaration {
     pub(crate) entitlement_types: Vec<EntitlementType>,
     pub(crate) access_graph: AccessGraph,
     pub(crate) capabilities: BTreeMap<String, CapabilityEntry>,
+    /// What `info` says of scopes.
+    pub(crate) oauth_scopes: Option<BTreeMap<String, String>>,
     /// Writes that may be repeated without harm.
     pub(crate) idempotent: BTreeSet<String>,
     pub(crate) max_concurrency: u32,
@@ -104,6 +106,7 @@ impl Integration {
                 entitlement_types: Vec::new(),
                 access_graph: AccessGraph::default(),
                 capabilities: BTreeMap::new(),
+                oauth_scopes: None,
                 idempotent: BTreeSet::new(),
                 max_concurrency: 32,
                 sealed_pages: false,
@@ -219,6 +222,10 @@ impl<A: Auth, S: Settings> Integration<A, S> {
     pub fn sealed_page_tokens(mut self) -> Self {
         self.declaration.sealed_pages = true;
         self
+    }
+
+    pub(crate) fn set_oauth_scopes(&mut self, scopes: Option<BTreeMap<String, String>>) {
+        self.declaration.oauth_scopes = scopes;
     }
 
     /// App id and version as declared.

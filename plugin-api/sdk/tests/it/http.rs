@@ -172,5 +172,8 @@ fn log_lines_belong_to_the_connector_and_hold_no_token() {
     let upstream = Upstream::start();
     let harness = Harness::new(integration()).unwrap();
     harness.call("list_accounts", request(&upstream.url, "/users", json!({})));
-    assert_eq!(harness.log_lines(), [(20, "read 1 users".to_owned())]);
+    let lines = harness.log_lines();
+    let name = format!("GET {}/users: 200, 36 bytes, ", upstream.url);
+    assert!(lines[0].0 == 10 && lines[0].1.starts_with(&name), "{lines:?}");
+    assert_eq!(lines[1..], [(20, "read 1 users".to_owned())]);
 }
