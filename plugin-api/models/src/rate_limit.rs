@@ -36,7 +36,7 @@ pub struct RateLimitStateSnapshot {
     pub reset: Option<i64>,
     /// Length of the window in seconds.
     pub window_seconds: Option<i64>,
-    /// Pause before each call, in milliseconds.
+    /// Pause before each call, in seconds, rounded: so the reference writes it.
     pub current_delay: Option<i64>,
     /// How the state was learnt.
     pub source: Option<RateLimitStateSnapshotSource>,
