@@ -1,7 +1,5 @@
 //! Lists the sources that `connector new` lays beside a new connector, so that it can be built without this repository.
 
-#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
