@@ -221,14 +221,17 @@ async fn cancel(host: &Probe<'_>, info: &Value, capability: &str) -> Result<Opti
         .map_err(|error| format!("can't listen on this machine: {error}"))?;
     let document = probe::leading_to(&app.url, info);
     let mut call = host.begin(capability, &document)?;
+    let mut kept = None;
     tokio::select! {
-        () = app.reached() => {}
+        stream = app.reached() => kept = stream,
         answer = call.answer() => return answer.map(|_| None).map_err(|error| error.to_string()),
         () = tokio::time::sleep(CONNECT) => {}
     }
     call.cancel(crate::hosting::CancelReason::Deadline);
     let begun = std::time::Instant::now();
-    match tokio::time::timeout(GRACE, call.answer()).await {
+    let outcome = tokio::time::timeout(GRACE, call.answer()).await;
+    drop(kept);
+    match outcome {
         Err(_) => Err(format!(
             "{capability} waits for its app {} s after it was cancelled; the agent would start a fresh host",
             GRACE.as_secs()

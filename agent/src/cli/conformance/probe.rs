@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::call::Call;
@@ -85,35 +83,19 @@ async fn answer(mut call: HostCall) -> Result<Bytes, String> {
 /// An app that takes connections and says nothing.
 pub(super) struct Silent {
     pub(super) url: String,
-    reached: Arc<Notify>,
-    task: JoinHandle<()>,
+    listener: TcpListener,
 }
 
 impl Silent {
     pub(super) async fn listen() -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let reached = Arc::new(Notify::new());
-        let notify = Arc::clone(&reached);
-        let task = tokio::spawn(async move {
-            let mut held = Vec::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                held.push(stream);
-                notify.notify_one();
-            }
-        });
-        Ok(Silent { url, reached, task })
+        Ok(Silent { url, listener })
     }
 
-    /// Waits until somebody has connected.
-    pub(super) async fn reached(&self) {
-        self.reached.notified().await;
-    }
-}
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// Waits until somebody has connected; the connection stays open for as long as it is kept.
+    pub(super) async fn reached(&self) -> Option<TcpStream> {
+        self.listener.accept().await.ok().map(|(stream, _)| stream)
     }
 }
 
