@@ -196,10 +196,26 @@ pub(super) enum ConnectorCommand {
         #[command(flatten)]
         status: StatusArgs,
     },
-    /// Load a connector in a throw-away host and report what it is
+    /// Start a connector of your own: a project that builds and passes its tests as it is
+    New(NewArgs),
+    /// Load a connector in a throw-away host, report what it is, and check how it behaves
+    #[command(
+        long_about = "Load a connector in a throw-away host, report what it is, and check how it behaves.\n\nIt needs no account in the app: requests are made so that the connector must refuse them, or lead to a listener on this machine that never answers.\n\nExits with 1 if a check fails."
+    )]
     Validate {
         /// The library
         file: PathBuf,
+        /// How to print the report
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Make the file to release, {app_id}-{version}, with a checksum beside it
+    Package {
+        /// The library
+        file: PathBuf,
+        /// Where to write it
+        #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
+        out: PathBuf,
     },
     /// Check a connector and put it into the connectors directory
     Install {
@@ -211,6 +227,30 @@ pub(super) enum ConnectorCommand {
         /// The connector's name
         app_id: String,
     },
+}
+
+/// `connector new`.
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// The connector's app_id: 1 to 64 letters, digits, `_` or `-`
+    pub(super) name: String,
+    /// What to write it in
+    #[arg(long, value_enum, value_name = "LANGUAGE", default_value_t = Language::Rust)]
+    pub(super) lang: Language,
+    /// Where to put it [default: a directory of its name, here]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// `connector new --lang`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Language {
+    /// With the Connector SDK
+    Rust,
+    /// Against the C header
+    C,
+    /// Not in this version
+    Python,
 }
 
 /// `call`.

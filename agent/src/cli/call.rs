@@ -121,7 +121,7 @@ async fn alone(
 ) -> Result<Bytes, Failure> {
     let copy = Copy::of(file, config)?;
     let manifest = copy.manifest().await?;
-    let started = copy.start(&manifest).await?;
+    let started = copy.start(&manifest, 1).await?;
     copy.tell_sandbox(&manifest, &started.confined);
     let call = Call {
         request_id: Arc::from("call"),

@@ -1,4 +1,4 @@
-//! `connector list`, `show`, `validate`, `install` and `remove`.
+//! `connector list`, `show`, `install` and `remove`; the others have modules of their own.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::args::{ConnectorArgs, ConnectorCommand, Context, StatusArgs};
 use super::exit::{Exit, Failure};
 use super::throwaway::Copy;
-use super::{files, output, remote, trust};
+use super::{files, new, output, package, remote, trust, validate};
 use crate::config::Config;
 use crate::config::model::Isolation;
 use crate::connectors::{Detail, HostFacts, Listing, State};
@@ -29,11 +29,9 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
     match args.command {
         ConnectorCommand::List(args) => list(context, &args).await,
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
-        ConnectorCommand::Validate { file } => {
-            let config = trial_config(context)?;
-            output::json(&Copy::of(&file, config)?.validate().await?)?;
-            Ok(Exit::Ok)
-        }
+        ConnectorCommand::New(args) => new::run(&args),
+        ConnectorCommand::Validate { file, output } => validate::run(context, &file, output).await,
+        ConnectorCommand::Package { file, out } => package::run(context, &file, &out).await,
         ConnectorCommand::Install { file } => install(context, &file).await,
         ConnectorCommand::Remove { app_id } => remove(context, &parse(&app_id)?).await,
     }

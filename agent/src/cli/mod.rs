@@ -9,12 +9,15 @@ mod call;
 mod cert;
 mod check;
 mod client_cert;
+mod conformance;
 mod connector;
 mod dev;
 mod exit;
 mod files;
 mod init;
+mod new;
 mod output;
+mod package;
 mod remote;
 mod run;
 mod signals;
@@ -22,6 +25,7 @@ mod status;
 mod throwaway;
 mod token;
 mod trust;
+mod validate;
 
 use std::process::ExitCode;
 

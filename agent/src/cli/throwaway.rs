@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+use super::conformance::Check;
 use super::exit::{Exit, Failure};
 use super::trust::{self, Standing};
 use crate::config::Config;
@@ -69,6 +70,9 @@ pub(super) struct Report {
     /// Why it cannot be loaded inside the agent, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unfit_in_process: Option<String>,
+    /// How it behaved, where that was tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) checks: Vec<Check>,
 }
 
 impl Copy {
@@ -152,8 +156,8 @@ impl Copy {
             .map_err(|error| self.unfit(&error))
     }
 
-    /// Starts a host of it.
-    pub(super) async fn start(&self, manifest: &Manifest) -> Result<Started, Failure> {
+    /// Starts a host of it, for up to `calls` calls at the same time.
+    pub(super) async fn start(&self, manifest: &Manifest, calls: u32) -> Result<Started, Failure> {
         let trial = self.trial(Some(&manifest.app_id));
         let spec = HostSpec {
             app_id: manifest.app_id.clone(),
@@ -161,7 +165,7 @@ impl Copy {
             library: self.library.clone(),
             config_json: Bytes::from_static(b"{}"),
             environment: trial.environment,
-            max_in_flight: 1,
+            max_in_flight: calls,
             max_response_bytes: MAX_ANSWER,
             memory_limit: trial.memory_limit,
             walls: trial.walls,
@@ -203,7 +207,7 @@ impl Copy {
     pub(super) async fn validate(&self) -> Result<Report, Failure> {
         let signature = trust::standing(self.config.as_deref(), self)?;
         let manifest = self.manifest().await?;
-        let started = self.start(&manifest).await?;
+        let started = self.start(&manifest, 1).await?;
         self.end(&started).await;
         let wrong = |reason: String| {
             Failure::new(
@@ -237,6 +241,7 @@ impl Copy {
             manifest,
             info,
             unfit_in_process: unfit_in_process(&self.library),
+            checks: Vec::new(),
         })
     }
 

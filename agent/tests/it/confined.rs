@@ -273,7 +273,7 @@ fn trying_a_connector_takes_the_settings_of_the_configuration() {
     let (answer, said) = read(&installation);
     assert_eq!(answer["attempts"]["read the TLS key"], "ok", "{answer}");
     assert!(said.contains("sandbox by the settings of intruder in "), "{said}");
-    let report = installation.json(["connector", "validate", library]);
+    let report = installation.report(library);
     assert_eq!(
         report["configuration"],
         installation.file("agent.toml").to_str().unwrap(),

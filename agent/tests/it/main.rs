@@ -1,6 +1,8 @@
 //! The integration tests of the agent.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[cfg(target_os = "linux")]
+mod authoring;
 mod cli;
 mod config_errors;
 #[cfg(target_os = "linux")]

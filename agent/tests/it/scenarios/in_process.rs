@@ -331,9 +331,7 @@ async fn data_that_all_images_share_is_refused_inside_the_agent_alone() {
     });
     assert_eq!(row["state"], "ready", "{row}");
     assert_eq!(build_id(&agent, &token).await, "a");
-    let report = agent
-        .installation
-        .json(["connector", "validate", shared.to_str().unwrap()]);
+    let report = agent.installation.report(shared.to_str().unwrap());
     let told = report["unfit_in_process"].as_str().unwrap();
     assert!(told.contains("-fno-gnu-unique"), "{told}");
 

@@ -83,6 +83,13 @@ impl Installation {
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", text(&output.stdout)))
     }
 
+    /// What `connector validate` says of a connector, which need not pass its checks: fixtures have little of an API.
+    pub(crate) fn report(&self, library: &str) -> Value {
+        let output = self.run(["connector", "validate", library]);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)))
+    }
+
     /// Makes a token and returns it.
     pub(crate) fn token(&self, name: &str, scopes: &[&str]) -> String {
         let mut args = vec!["token", "create", "--name", name];

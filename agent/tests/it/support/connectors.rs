@@ -23,11 +23,8 @@ pub(crate) fn rust_rogue() -> PathBuf {
         .clone()
 }
 
-/// A connector of this workspace: the one that `cargo xtask test` built and names the directory of, else built here.
-fn rust(package: &str, file: &str) -> PathBuf {
-    if let Some(built) = std::env::var_os("LUMOS_TEST_LIBRARIES") {
-        return PathBuf::from(built).join(file);
-    }
+/// Cargo, as if nothing else of it were running.
+pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     // Variables of the running `cargo test` would make the build scripts of dependencies run again.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_"))
@@ -42,7 +39,15 @@ fn rust(package: &str, file: &str) -> PathBuf {
     ] {
         cargo.env_remove(name);
     }
-    let output = cargo
+    cargo
+}
+
+/// A connector of this workspace: the one that `cargo xtask test` built and names the directory of, else built here.
+fn rust(package: &str, file: &str) -> PathBuf {
+    if let Some(built) = std::env::var_os("LUMOS_TEST_LIBRARIES") {
+        return PathBuf::from(built).join(file);
+    }
+    let output = cargo()
         .args(["build", "--quiet", "--package", package])
         .current_dir(workspace())
         .output()

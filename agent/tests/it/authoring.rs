@@ -1,0 +1,5 @@
+//! What an author of connectors does: start a project, build it, check it, package it; by the guides in `docs/`.
+
+mod checks;
+mod guide;
+mod scaffold;
