@@ -137,11 +137,12 @@ async fn a_stuck_call_gets_the_connector_a_fresh_host() {
         "the grace took {:?}",
         begun.elapsed()
     );
-    assert!(
+    let told = || {
         reasons(&world)
             .iter()
             .any(|reason| reason == "calls were overdue")
-    );
+    };
+    world.until("the reason is told", told).await;
     world.stop().await;
 }
 
