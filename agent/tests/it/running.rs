@@ -301,3 +301,17 @@ fn a_connector_is_called_without_an_agent() {
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!(report["manifest"]["app_id"], "fixture");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_agent_writes_no_core_file_and_may_open_all_files_that_it_is_allowed() {
+    let agent = Agent::start();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", agent.process.id())).unwrap();
+    let of = |name: &str| -> Vec<String> {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().take(2).map(str::to_owned).collect()
+    };
+    assert_eq!(of("Max core file size")[0], "0");
+    let files = of("Max open files");
+    assert_eq!(files[0], files[1], "the soft limit is the hard one");
+}
