@@ -361,6 +361,11 @@ fn allow(
 /// Of this thread, so of those it starts. Taken from the permitted set, they never come back.
 fn drop_capabilities() -> rustix::io::Result<()> {
     let none = CapabilitySet::empty();
+    let held = rustix::thread::capabilities(None)?;
+    if held.permitted == none && held.inheritable == none {
+        // A service's filter of system calls may forbid even this to one that has none to give up.
+        return Ok(());
+    }
     rustix::thread::set_capabilities(
         None,
         CapabilitySets {
