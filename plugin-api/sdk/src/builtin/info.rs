@@ -10,6 +10,7 @@ use super::{Shape, capability_names};
 use crate::connector::{AuthSpec, Connector};
 use crate::credentials::CredentialSpec;
 use crate::handler::{self, Outcome};
+use crate::integration::Declaration;
 use crate::schema;
 use crate::validate::Envelope;
 
@@ -65,7 +66,7 @@ fn describe(connector: &Connector) -> Info {
         version: declaration.version.clone(),
         capabilities: names,
         capability_schema,
-        oauth_scopes: declaration.oauth_scopes.clone(),
+        oauth_scopes: oauth_scopes(declaration),
         authentication_schema: match &declaration.auth {
             AuthSpec::Single { schema, .. } => with_field_order(schema()),
             AuthSpec::None | AuthSpec::Several(_) => JsonObject::new(),
@@ -86,6 +87,12 @@ fn describe(connector: &Connector) -> Info {
         resource_types: declaration.resource_types.clone(),
         request_settings_schema: with_field_order((connector.settings.schema)()),
     }
+}
+
+/// Those of the one credential; of several, `app_info` tells them.
+fn oauth_scopes(declaration: &Declaration) -> Option<BTreeMap<String, String>> {
+    let mut single = declaration.oauth.iter().filter(|tell| tell.id.is_none());
+    single.next().and_then(|tell| tell.fixed_scopes.clone())
 }
 
 fn credential_schema(spec: &CredentialSpec) -> JsonObject {

@@ -36,7 +36,7 @@ pub enum IntegrationError {
     /// Two credentials have the same id, or one has none.
     #[error("credential id {0:?} is not acceptable: each credential needs one of its own")]
     CredentialId(String),
-    /// A combination of credentials, or a check, names one that is not declared, or is of another kind.
+    /// A combination of credentials, a check or a declaration of OAuth names one that is not declared, or is of another kind.
     #[error("credential {0:?} is not declared so")]
     UnknownCredential(String),
 }

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::credentials::CredentialSpec;
 use crate::error::ConnectorError;
 use crate::handler;
+use crate::oauth::Tell;
 use crate::schema;
 use crate::settings::{NoSettings, Settings};
 
@@ -70,8 +71,8 @@ pub(crate) struct Declaration {
     pub(crate) entitlement_types: Vec<EntitlementType>,
     pub(crate) access_graph: AccessGraph,
     pub(crate) capabilities: BTreeMap<String, CapabilityEntry>,
-    /// What `info` says of scopes.
-    pub(crate) oauth_scopes: Option<BTreeMap<String, String>>,
+    /// How the app gives out tokens, as far as it is told.
+    pub(crate) oauth: Vec<Tell>,
     /// Writes that may be repeated without harm.
     pub(crate) idempotent: BTreeSet<String>,
     pub(crate) max_concurrency: u32,
@@ -106,7 +107,7 @@ impl Integration {
                 entitlement_types: Vec::new(),
                 access_graph: AccessGraph::default(),
                 capabilities: BTreeMap::new(),
-                oauth_scopes: None,
+                oauth: Vec::new(),
                 idempotent: BTreeSet::new(),
                 max_concurrency: 32,
                 sealed_pages: false,
@@ -224,8 +225,18 @@ impl<A: Auth, S: Settings> Integration<A, S> {
         self
     }
 
-    pub(crate) fn set_oauth_scopes(&mut self, scopes: Option<BTreeMap<String, String>>) {
-        self.declaration.oauth_scopes = scopes;
+    pub(crate) fn tell_oauth(&mut self, declared: Vec<Tell>) {
+        self.declaration.oauth.extend(declared);
+    }
+
+    /// Notes a mistake if no credential of a kind that takes OAuth tokens has that id.
+    pub(crate) fn expect_oauth_credential(&mut self, id: &str) {
+        let set = self.declaration.auth.several();
+        let kind = set.and_then(|set| set.of_id(id)).map(|spec| spec.kind);
+        if !matches!(kind, Some("oauth" | "oauth_client_credentials")) {
+            self.errors
+                .push(IntegrationError::UnknownCredential(id.to_owned()));
+        }
     }
 
     /// App id and version as declared.

@@ -37,7 +37,7 @@ pub(super) fn authorization_url<S: Settings>(
         ConnectorError::of(ErrorKind::MissingParameter)
             .with_message("The connector declares no address where a user gives consent.")
     })?;
-    let address = address(settings);
+    let address = address.of(settings);
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs([
         ("client_id", input.client_id.as_str()),
@@ -156,7 +156,7 @@ async fn obtain<S: Settings>(
     client: &Client<'_>,
     mut parameters: Parameters<'_>,
 ) -> Tokens {
-    let address = (oauth.token)(&ctx.settings);
+    let address = oauth.token.of(&ctx.settings);
     let mut http = ctx.http(&address)?.no_redirects();
     match oauth.client_auth {
         ClientAuth::Basic => {

@@ -29,8 +29,9 @@
 
 mod flow;
 mod refusal;
+mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -43,20 +44,26 @@ use crate::error::{ConnectorError, ErrorKind};
 use crate::integration::{Input, Integration, Output};
 use crate::settings::{NoSettings, Settings};
 
-/// An address, or how it is made from the settings.
-type Address<S> = Arc<dyn Fn(&S) -> String + Send + Sync>;
-type Scopes<S> = Arc<dyn Fn(&S) -> Vec<String> + Send + Sync>;
+pub(crate) use told::{Tell, Told};
+
+/// What is the same for all tenants, or how it is made from the settings.
+#[derive(Clone)]
+enum Given<S, T> {
+    Fixed(T),
+    OfSettings(Arc<dyn Fn(&S) -> T + Send + Sync>),
+}
+
+/// Scopes, separated by blanks, by the capability that needs them.
+type Scopes = Vec<(&'static str, String)>;
 
 /// How an app gives out tokens. `S` is the connector's settings model.
 #[derive(Clone)]
 #[must_use = "a declaration does nothing until an integration has it"]
 pub struct OAuth<S = NoSettings> {
     /// Absent for client credentials.
-    authorization: Option<Address<S>>,
-    token: Address<S>,
-    scopes: Option<Scopes<S>>,
-    /// The scopes of each capability, where they are the same for all tenants.
-    by_capability: Option<BTreeMap<String, String>>,
+    authorization: Option<Given<S, String>>,
+    token: Given<S, String>,
+    scopes: Option<Given<S, Scopes>>,
     client_auth: ClientAuth,
     request: TokenRequest,
     get: bool,
@@ -86,8 +93,9 @@ pub enum TokenRequest {
 impl<S: Settings> OAuth<S> {
     /// The flow with a user's consent.
     pub fn code(authorization_url: impl Into<String>, token_url: impl Into<String>) -> Self {
-        let (authorization, token) = (authorization_url.into(), token_url.into());
-        Self::code_with(move |_| authorization.clone(), move |_| token.clone())
+        let mut oauth = Self::client_credentials(token_url);
+        oauth.authorization = Some(Given::Fixed(authorization_url.into()));
+        oauth
     }
 
     /// The same where the addresses depend on the tenant's settings.
@@ -96,23 +104,25 @@ impl<S: Settings> OAuth<S> {
         token_url: impl Fn(&S) -> String + Send + Sync + 'static,
     ) -> Self {
         let mut oauth = Self::client_credentials_with(token_url);
-        oauth.authorization = Some(Arc::new(authorization_url));
+        oauth.authorization = Some(Given::OfSettings(Arc::new(authorization_url)));
         oauth
     }
 
     /// The flow without a user.
     pub fn client_credentials(token_url: impl Into<String>) -> Self {
-        let token = token_url.into();
-        Self::client_credentials_with(move |_| token.clone())
+        Self::of_token(Given::Fixed(token_url.into()))
     }
 
     /// The same where the address depends on the tenant's settings.
     pub fn client_credentials_with(token_url: impl Fn(&S) -> String + Send + Sync + 'static) -> Self {
+        Self::of_token(Given::OfSettings(Arc::new(token_url)))
+    }
+
+    fn of_token(token: Given<S, String>) -> Self {
         Self {
             authorization: None,
-            token: Arc::new(token_url),
+            token,
             scopes: None,
-            by_capability: None,
             client_auth: ClientAuth::Body,
             request: TokenRequest::Form,
             get: false,
@@ -145,24 +155,20 @@ impl<S: Settings> OAuth<S> {
         self
     }
 
-    /// Names the scopes that each capability needs, separated by blanks; `info` tells them. All of them are asked for where a
-    /// request names none.
+    /// Names the scopes that each capability needs, separated by blanks; `info` and `app_info` tell them. All of them are
+    /// asked for where a request names none.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
-        let scopes: Vec<_> = scopes.into_iter().collect();
-        let named = scopes
-            .iter()
-            .map(|(name, scopes)| ((*name).to_owned(), (*scopes).to_owned()));
-        self.by_capability = Some(named.collect());
-        self.scopes = Some(Arc::new(move |_| {
-            scopes.iter().map(|(_, scopes)| (*scopes).to_owned()).collect()
-        }));
+        let scopes = scopes.into_iter().map(|(name, scopes)| (name, scopes.to_owned()));
+        self.scopes = Some(Given::Fixed(scopes.collect()));
         self
     }
 
-    /// The same where the scopes depend on the tenant's settings.
-    pub fn scopes_with(mut self, scopes: impl Fn(&S) -> Vec<String> + Send + Sync + 'static) -> Self {
-        self.scopes = Some(Arc::new(scopes));
-        self.by_capability = None;
+    /// The same where the scopes depend on the tenant's settings; `app_info` tells them to whoever sends those.
+    pub fn scopes_with(
+        mut self,
+        scopes: impl Fn(&S) -> Vec<(&'static str, String)> + Send + Sync + 'static,
+    ) -> Self {
+        self.scopes = Some(Given::OfSettings(Arc::new(scopes)));
         self
     }
 
@@ -172,13 +178,17 @@ impl<S: Settings> OAuth<S> {
         self
     }
 
-    /// The capabilities that the declaration gives.
-    fn gives(&self, capability: &str) -> bool {
-        let flow: &[&str] = match self.authorization {
+    /// The capabilities of the flow.
+    fn flow(&self) -> &'static [&'static str] {
+        match self.authorization {
             Some(_) => &[GET_URL, CALLBACK, REFRESH],
             None => &[CLIENT_CREDENTIALS, REFRESH],
-        };
-        flow.contains(&capability) && !self.without.contains(capability)
+        }
+    }
+
+    /// Whether the declaration gives that capability.
+    fn gives(&self, capability: &str) -> bool {
+        self.flow().contains(&capability) && !self.without.contains(capability)
     }
 
     /// Scopes of a request, or else those that are declared, each once.
@@ -186,18 +196,27 @@ impl<S: Settings> OAuth<S> {
         if !asked.is_empty() {
             return asked.join(" ");
         }
-        let declared = self
-            .scopes
-            .as_ref()
-            .map(|scopes| scopes(settings))
-            .unwrap_or_default();
+        let declared = self.scopes.as_ref().map(|scopes| scopes.of(settings));
         let mut all: Vec<&str> = Vec::new();
-        for scope in declared.iter().flat_map(|scopes| scopes.split_whitespace()) {
+        for scope in declared
+            .iter()
+            .flatten()
+            .flat_map(|(_, scopes)| scopes.split_whitespace())
+        {
             if !all.contains(&scope) {
                 all.push(scope);
             }
         }
         all.join(" ")
+    }
+}
+
+impl<S, T: Clone> Given<S, T> {
+    fn of(&self, settings: &S) -> T {
+        match self {
+            Self::Fixed(value) => value.clone(),
+            Self::OfSettings(make) => make(settings),
+        }
     }
 }
 
@@ -230,22 +249,29 @@ impl<S> Declared<S> {
 impl<A: Auth, S: Settings> Integration<A, S> {
     /// Registers the capabilities of OAuth 2.0 for a connector with one credential. Call it after
     /// [`settings`](Integration::settings).
-    pub fn oauth(mut self, oauth: OAuth<S>) -> Self {
-        self.set_oauth_scopes(oauth.by_capability.clone());
+    pub fn oauth(self, oauth: OAuth<S>) -> Self {
         self.declare(vec![(None, oauth)])
     }
 
-    /// Registers the capabilities of OAuth 2.0 for a connector with several credentials, by their ids.
+    /// Registers the capabilities of OAuth 2.0 for a connector with several credentials, by their ids. Call it after the
+    /// credentials were declared.
     pub fn oauth_credentials<I: Into<String>>(
-        self,
+        mut self,
         declared: impl IntoIterator<Item = (I, OAuth<S>)>,
     ) -> Self {
-        let list = declared.into_iter().map(|(id, oauth)| (Some(id.into()), oauth));
-        self.declare(list.collect())
+        let list: Vec<_> = declared
+            .into_iter()
+            .map(|(id, oauth)| (Some(id.into()), oauth))
+            .collect();
+        for (id, _) in &list {
+            self.expect_oauth_credential(id.as_deref().unwrap_or_default());
+        }
+        self.declare(list)
     }
 
-    fn declare(self, list: Vec<(Option<String>, OAuth<S>)>) -> Self {
+    fn declare(mut self, list: Vec<(Option<String>, OAuth<S>)>) -> Self {
         let declared = Arc::new(Declared { list });
+        self.tell_oauth(told::all(&declared));
         self.given(
             &declared,
             capability::GET_AUTHORIZATION_URL,

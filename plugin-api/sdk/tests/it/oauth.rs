@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD as BASE64_STANDARD, URL_SAFE_NO_PAD as BASE64};
+use lumos_connector_sdk::IntegrationError;
 use lumos_connector_sdk::harness::Harness;
 use lumos_connector_sdk::oauth::{OAuth, TokenRequest};
 use lumos_connector_sdk::prelude::*;
@@ -264,6 +265,17 @@ fn a_declaration_gives_its_capabilities_and_no_others() {
         of(code().without(refresh)),
         ["get_authorization_url", "handle_authorization_callback"]
     );
+}
+
+#[test]
+fn oauth_is_declared_for_credentials_that_take_its_tokens() {
+    for id in ["pasted", "nobody"] {
+        let integration = Integration::new("oauth", "1.0.0")
+            .credential(CredentialConfig::<TokenCredential>::new("pasted", "…"))
+            .oauth_credentials([(id, OAuth::client_credentials("https://app.example/token"))]);
+        let error = integration.build().err();
+        assert_eq!(error, Some(IntegrationError::UnknownCredential(id.to_owned())));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ from connector.oai.capability import (
     CustomRequest,
     CustomResponse,
     get_credential,
+    get_settings,
 )
 from connector.oai.errors import HTTPHandler
 from connector.oai.integration import (
@@ -20,6 +21,7 @@ from connector.oai.integration import (
     Integration,
     IntegrationError,
 )
+from connector.oai.modules.oauth_module_types import OAuthCapabilities, OAuthFlowType, OAuthSettings
 from connector.oai.modules.access_graph_rules_module_types import AccessGraphRulesSettings
 from connector_sdk_types import CredentialsSettings
 from connector_sdk_types.generated import (
@@ -49,6 +51,8 @@ from connector_sdk_types.generated import (
     OAuthCredential,
     Page,
     RateLimitMode,
+    RefreshAccessTokenRequest,
+    RefreshAccessTokenResponse,
     ResourceType,
     ServiceAccountCredential,
     StandardCapabilityName,
@@ -57,7 +61,7 @@ from connector_sdk_types.generated import (
     ValidateCredentialConfigResponse,
     ValidatedCredentialConfig,
 )
-from connector_sdk_types.oai.modules.credentials_module_types import AuthModel, CredentialConfig
+from connector_sdk_types.oai.modules.credentials_module_types import AuthModel, CredentialConfig, OAuthConfig
 from connector_sdk_types.oai.modules.probe_module_types import ProbeSettings
 from connector_sdk_types.serializers import (
     AnnotatedField,
@@ -501,6 +505,83 @@ def failing():
     return integration
 
 
+# ------------------------------------------------------------------------------------------------------ OAuth
+
+
+class TenantSettings(BaseModel):
+    """Fixture tenant."""
+
+    host: str = Field(description="Fixture host.")
+    audit: bool = Field(default=False, description="Fixture audit.")
+
+
+async def refresh_access_token(args: RefreshAccessTokenRequest) -> RefreshAccessTokenResponse:
+    raise NotImplementedError
+
+
+def host(args):
+    return get_settings(args, TenantSettings).host
+
+
+def tenant_scopes(args):
+    audit = get_settings(args, TenantSettings).audit
+    return {"list_accounts": "audit.read" if audit else "users.read"}
+
+
+SCOPES = {
+    "list_accounts": "users.read",
+    "create_account": "users.read users.write",
+    "app_info": "",
+    "get_account": "users.read",
+}
+
+CODE = {"authorization_url": "https://a.example/ask", "token_url": "https://a.example/token"}
+MACHINE = {"token_url": "https://m.example/token", "flow_type": OAuthFlowType.CLIENT_CREDENTIALS}
+OF_TENANT = {
+    "authorization_url": lambda args: f"https://{host(args)}/ask",
+    "token_url": lambda args: f"https://{host(args)}/token",
+    "scopes": tenant_scopes,
+}
+
+
+def with_oauth(app_id, auth=None, oauth=None, own_refresh=False, **more):
+    integration = Integration(
+        app_id=app_id,
+        version="1.2.3",
+        auth=auth,
+        exception_handlers=HANDLERS,
+        description_data=described(),
+        oauth_settings=oauth and OAuthSettings(**oauth),
+        **more,
+    )
+    integration.register_capabilities(LIST_ACCOUNTS)
+    if own_refresh:
+        integration.register_capability(StandardCapabilityName.REFRESH_ACCESS_TOKEN)(refresh_access_token)
+    return integration
+
+
+def without(*names):
+    return OAuthCapabilities(**{name: False for name in names})
+
+
+def oauth_config(id, kind, settings):
+    return OAuthConfig(
+        id=id, type=kind, description=f"Fixture {id}.", oauth_settings=OAuthSettings(**settings)
+    )
+
+
+OAUTH_SEVERAL = [
+    oauth_config("user", AuthModel.OAUTH, CODE | {"scopes": SCOPES, "pkce": True}),
+    oauth_config("machine", AuthModel.OAUTH_CLIENT_CREDENTIALS, MACHINE),
+    oauth_config(
+        "tenant",
+        AuthModel.OAUTH,
+        OF_TENANT | {"capabilities": without("refresh_access_token", "handle_authorization_callback")},
+    ),
+    credential("pasted", AuthModel.TOKEN, optional=True),
+]
+
+
 def open_network():
     integration = Integration(
         app_id="open_network",
@@ -601,4 +682,24 @@ INTEGRATIONS = {
     "every_kind": several("every_kind", EVERY_KIND),
     "failing": failing(),
     "recording": recording(),
+    "oauth_code": with_oauth("oauth_code", OAuthCredential, CODE | {"scopes": SCOPES, "pkce": True}),
+    "oauth_plain": with_oauth("oauth_plain", OAuthCredential, CODE),
+    "oauth_machine": with_oauth(
+        "oauth_machine", OAuthClientCredential, MACHINE | {"scopes": {"list_accounts": "users.read"}}
+    ),
+    "oauth_machine_as_user": with_oauth("oauth_machine_as_user", OAuthCredential, MACHINE),
+    "oauth_user_as_machine": with_oauth("oauth_user_as_machine", OAuthClientCredential, CODE),
+    "oauth_token": with_oauth("oauth_token", TokenCredential, CODE),
+    "oauth_own": with_oauth(
+        "oauth_own",
+        OAuthCredential,
+        CODE | {"capabilities": without("refresh_access_token", "handle_authorization_callback")},
+        own_refresh=True,
+    ),
+    "oauth_tenant": with_oauth(
+        "oauth_tenant", OAuthCredential, OF_TENANT, settings_model=TenantSettings
+    ),
+    "oauth_several": with_oauth(
+        "oauth_several", credentials=OAUTH_SEVERAL, settings_model=TenantSettings
+    ),
 }

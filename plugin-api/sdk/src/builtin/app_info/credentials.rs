@@ -8,6 +8,7 @@ use lumos_connector_models::{
 use serde_json::{Value, json};
 
 use super::form;
+use super::oauth::OAuth;
 use crate::connector::AuthSpec;
 use crate::credentials::CredentialSpec;
 use crate::integration::Declaration;
@@ -108,33 +109,42 @@ pub(super) fn allowed(declaration: &Declaration) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// What each operation asks for.
-pub(super) fn security(declaration: &Declaration) -> Vec<Value> {
-    let none: [&str; 0] = [];
+/// What the operation of a capability asks for.
+pub(super) fn security(declaration: &Declaration, oauth: &OAuth, capability: &str) -> Vec<Value> {
     match &declaration.auth {
         AuthSpec::None => Vec::new(),
-        AuthSpec::Single { .. } => vec![json!({declaration.app_id.as_str(): none})],
-        AuthSpec::Several(set) => set
-            .list
-            .iter()
-            .map(|spec| json!({spec.id.as_str(): none}))
-            .collect(),
+        AuthSpec::Single { .. } => {
+            let scopes = oauth.scopes_of(None, capability);
+            let requirement = scopes.map(|scopes| json!({declaration.app_id.as_str(): scopes}));
+            requirement.into_iter().collect()
+        }
+        AuthSpec::Several(set) => {
+            let requirement = |spec: &CredentialSpec| {
+                let scopes = oauth.scopes_of(Some(&spec.id), capability)?;
+                Some(json!({spec.id.as_str(): scopes}))
+            };
+            set.list.iter().filter_map(requirement).collect()
+        }
     }
 }
 
 /// The schemes that the operations refer to.
-pub(super) fn security_schemes(declaration: &Declaration) -> JsonObject {
+pub(super) fn security_schemes(declaration: &Declaration, oauth: &OAuth) -> JsonObject {
     match &declaration.auth {
         AuthSpec::None => JsonObject::new(),
-        AuthSpec::Single { kind, .. } => single_scheme(kind)
+        AuthSpec::Single { kind, .. } => single_scheme(kind, oauth)
             .map(|scheme| (declaration.app_id.clone(), scheme))
             .into_iter()
             .collect(),
-        AuthSpec::Several(set) => set
-            .list
-            .iter()
-            .filter_map(|spec| Some((spec.id.clone(), scheme_of_several(spec.kind)?)))
-            .collect(),
+        AuthSpec::Several(set) => {
+            let scheme = |spec: &CredentialSpec| {
+                let scheme = oauth
+                    .scheme_of(&spec.id)
+                    .or_else(|| scheme_of_several(spec.kind))?;
+                Some((spec.id.clone(), scheme))
+            };
+            set.list.iter().filter_map(scheme).collect()
+        }
     }
 }
 
@@ -146,14 +156,10 @@ fn bearer(description: &str) -> Value {
     json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description})
 }
 
-fn single_scheme(kind: &str) -> Option<Value> {
+fn single_scheme(kind: &str, oauth: &OAuth) -> Option<Value> {
     Some(match kind {
-        "oauth" => json!({"type": "oauth2", "flows": {
-            "authorizationCode": {"authorizationUrl": "", "tokenUrl": "", "scopes": {}}
-        }}),
-        "oauth_client_credentials" => json!({"type": "oauth2", "flows": {
-            "clientCredentials": {"tokenUrl": "", "scopes": {}}
-        }}),
+        "oauth" => oauth.single_scheme("authorizationCode"),
+        "oauth_client_credentials" => oauth.single_scheme("clientCredentials"),
         "oauth1" => header("A token signed as OAuth 1.0a asks for."),
         "token" => header("A fixed token or API key."),
         "basic" => json!({"type": "http"}),
@@ -164,7 +170,7 @@ fn single_scheme(kind: &str) -> Option<Value> {
     })
 }
 
-/// Of several credentials only these kinds have a scheme of their own.
+/// Of several credentials without OAuth only these kinds have a scheme of their own.
 fn scheme_of_several(kind: &str) -> Option<Value> {
     match kind {
         "token" | "jwt" => Some(header("A fixed token or API key.")),

@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod credentials;
+mod oauth;
 
 use lumos_connector_models::{AppInfo, AppInfoRequestPayload, JsonObject, Response};
 use serde_json::{Value, json};
 
+use self::oauth::OAuth;
 use super::info::{display_name, level_name};
 use super::{Shape, capability_names, probe};
 use crate::connector::Connector;
@@ -16,31 +18,38 @@ use crate::handler::{self, Outcome};
 use crate::schema::{self, openapi};
 use crate::validate::{self, Envelope};
 
-/// Answers `app_info`. It needs neither credential nor settings: a form asks for both with its help.
+/// Answers `app_info`. It needs neither credential nor settings: a form asks for both with its help. Where the app gives out
+/// tokens may depend on the settings, so that is told to whoever sends them.
 pub(crate) fn app_info(connector: &Connector, body: &[u8]) -> Outcome {
-    check(body)?;
+    let request = checked(body)?;
+    let settings = connector.check_settings(request.get("settings")).ok();
     handler::serialize(&Response::new(AppInfo {
         app_id: connector.declaration.app_id.clone(),
-        app_schema: document(connector),
+        app_schema: document(connector, settings.as_ref()),
     }))
 }
 
-fn check(body: &[u8]) -> Result<(), ConnectorError> {
+fn checked(body: &[u8]) -> Result<Value, ConnectorError> {
     let payload = schema::exact_of::<AppInfoRequestPayload>();
     let envelope = Envelope::Standard { open: false };
-    validate::Model::request(envelope, "AppInfoRequest", payload).check(&mut validate::parse(body)?)
+    let mut request = validate::parse(body)?;
+    validate::Model::request(envelope, "AppInfoRequest", payload).check(&mut request)?;
+    Ok(request)
 }
 
 /// The parts of the document that capabilities add to.
 struct Document<'a> {
     connector: &'a Connector,
+    oauth: &'a OAuth,
     schemas: JsonObject,
     paths: JsonObject,
 }
 
-fn document(connector: &Connector) -> JsonObject {
+fn document(connector: &Connector, settings: Option<&Value>) -> JsonObject {
+    let oauth = OAuth::of(&connector.declaration, settings);
     let mut document = Document {
         connector,
+        oauth: &oauth,
         schemas: JsonObject::new(),
         paths: JsonObject::new(),
     };
@@ -49,12 +58,13 @@ fn document(connector: &Connector) -> JsonObject {
     for name in capability_names(connector) {
         document.add_capability(&name);
     }
+    let schemes = credentials::security_schemes(&connector.declaration, &oauth);
     object(json!({
         "openapi": "3.0.0",
-        "info": info(connector),
+        "info": info(connector, &oauth),
         "servers": [],
         "paths": document.paths,
-        "components": {"securitySchemes": credentials::security_schemes(&connector.declaration), "schemas": document.schemas},
+        "components": {"securitySchemes": schemes, "schemas": document.schemas},
         "tags": tags(),
     }))
 }
@@ -66,7 +76,7 @@ fn object(value: Value) -> JsonObject {
     }
 }
 
-fn info(connector: &Connector) -> Value {
+fn info(connector: &Connector, oauth: &OAuth) -> Value {
     let description = &connector.declaration.description;
     let graph = &connector.declaration.access_graph;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -83,7 +93,7 @@ fn info(connector: &Connector) -> Value {
         "x-implied-access-rules": graph.implied_access_rules,
         "x-resource-types": connector.declaration.resource_types,
         "x-categories": {"type": "enum", "enum": description.categories},
-        "x-oauth-settings": {},
+        "x-oauth-settings": oauth.settings(),
         "x-capabilities": capability_names(connector),
         "x-multi-credential": connector.declaration.auth.several().is_some(),
         "x-probe-checks": probe::possible_checks(connector),
@@ -146,7 +156,7 @@ impl Document<'_> {
                 "description": "The capability's result.",
                 "content": {"application/json": {"schema": response}},
             }},
-            "security": credentials::security(&self.connector.declaration),
+            "security": credentials::security(&self.connector.declaration, self.oauth, name),
         });
         self.paths.insert(format!("/{name}"), json!({"post": operation}));
     }

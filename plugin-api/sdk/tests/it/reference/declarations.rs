@@ -1,6 +1,7 @@
 //! What `tests/reference/declarations.py` declares, in our words.
 
 mod everything;
+mod oauth;
 mod odd;
 mod recording;
 
@@ -46,6 +47,15 @@ pub(super) fn all() -> BTreeMap<&'static str, Harness> {
         ("every_kind", harness(every_kind())),
         ("failing", harness(failing())),
         ("recording", harness(recording::recording())),
+        ("oauth_code", harness(oauth::code())),
+        ("oauth_plain", harness(oauth::plain())),
+        ("oauth_machine", harness(oauth::machine())),
+        ("oauth_machine_as_user", harness(oauth::machine_as_user())),
+        ("oauth_user_as_machine", harness(oauth::user_as_machine())),
+        ("oauth_token", harness(oauth::token())),
+        ("oauth_own", harness(oauth::own())),
+        ("oauth_tenant", harness(oauth::tenant())),
+        ("oauth_several", harness(oauth::several())),
     ])
 }
 

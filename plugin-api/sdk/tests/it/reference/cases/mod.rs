@@ -28,6 +28,7 @@ fn case(integration: &str, capability: &'static str, name: &str, body: impl ToSt
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = descriptions();
+    cases.extend(for_tenants());
     cases.extend(documents::documents());
     cases.extend(credentials::single_credentials());
     cases.extend(credentials::several_credentials());
@@ -40,7 +41,7 @@ pub(super) fn all() -> Vec<Case> {
     cases
 }
 
-const INTEGRATIONS: [&str; 21] = [
+const INTEGRATIONS: [&str; 30] = [
     "everything",
     "full",
     "odd",
@@ -62,6 +63,15 @@ const INTEGRATIONS: [&str; 21] = [
     "every_kind",
     "failing",
     "recording",
+    "oauth_code",
+    "oauth_plain",
+    "oauth_machine",
+    "oauth_machine_as_user",
+    "oauth_user_as_machine",
+    "oauth_token",
+    "oauth_own",
+    "oauth_tenant",
+    "oauth_several",
 ];
 
 fn descriptions() -> Vec<Case> {
@@ -74,4 +84,25 @@ fn descriptions() -> Vec<Case> {
             ]
         })
         .collect()
+}
+
+/// What `app_info` tells may depend on the settings that come with the request.
+fn for_tenants() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for name in ["oauth_tenant", "oauth_several"] {
+        for (what, settings) in [
+            ("sound", json!({"host": "t.example"})),
+            (
+                "sound and more",
+                json!({"host": "t.example", "audit": true, "other": 1}),
+            ),
+            ("unsound", json!({"host": 7})),
+            ("incomplete", json!({"audit": true})),
+            ("null", json!(null)),
+        ] {
+            let body = json!({"request": {}, "settings": settings});
+            cases.push(case(name, "app_info", what, body));
+        }
+    }
+    cases
 }
