@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Principal, Via};
+use crate::conditions::Conditions;
 use crate::config::Config;
 use crate::connectors::Connectors;
 use crate::control::{self, Control, ControlServer};
@@ -73,8 +74,8 @@ pub enum Mode {
 pub struct Options {
     /// See [`Mode`].
     pub mode: Mode,
-    /// Why the configuration on disk is not the one in force; shown by `/readyz` and `status`.
-    pub config_error: Option<watch::Receiver<Option<String>>>,
+    /// Where troubles are told; a fresh list if none is given. Its numbers are in `metrics`.
+    pub conditions: Option<Conditions>,
     /// Reads the configuration anew, for `POST /control/reload`.
     pub reload: Option<Reload>,
     /// The numbers; a fresh set if none is given.
@@ -116,15 +117,21 @@ impl App {
         let settings = config.borrow().clone();
         let state_dir = settings.agent.state_dir.clone();
         let lock = take_state_dir(&state_dir)?;
+        let metrics = options.metrics.unwrap_or_default();
+        let conditions = options
+            .conditions
+            .unwrap_or_else(|| Conditions::new(metrics.clone()));
         let tls = match &options.mode {
-            Mode::Service => Some(Arc::new(ServerTls::load(&settings.dispatch.tls)?)),
+            Mode::Service => {
+                let tls = ServerTls::load(&settings.dispatch.tls, conditions.clone())?;
+                Some(Arc::new(tls))
+            }
             Mode::Dev { .. } if !settings.dispatch.listen.ip().is_loopback() => {
                 return Err(BuildError::NotLoopback(settings.dispatch.listen));
             }
             Mode::Dev { .. } => None,
         };
         let sockets = Sockets::bind(&settings).await?;
-        let metrics = options.metrics.unwrap_or_default();
         let connectors_stop = CancellationToken::new();
         let logs = connector_logs(&settings, &metrics)?;
         let launcher = Launcher::within(&options.memory).map_err(BuildError::Launcher)?;
@@ -143,9 +150,9 @@ impl App {
         let health = Arc::new(Health {
             backend: Arc::new(connectors.clone()),
             config: config.clone(),
-            config_error: options.config_error.unwrap_or_else(|| watch::channel(None).1),
+            auth: authenticator(&options.mode, &settings, &conditions),
+            conditions,
             tls,
-            auth: authenticator(&options.mode, &settings),
             metrics,
             memory: options.memory,
             draining: CancellationToken::new(),
@@ -347,9 +354,12 @@ fn base_url(scheme: &str, socket: &TcpListener) -> String {
     }
 }
 
-fn authenticator(mode: &Mode, settings: &Config) -> Authenticator {
+fn authenticator(mode: &Mode, settings: &Config, conditions: &Conditions) -> Authenticator {
     match mode {
-        Mode::Service => Authenticator::tokens(settings.agent.token_file.clone(), &settings.agent.state_dir),
+        Mode::Service => {
+            let agent = &settings.agent;
+            Authenticator::tokens(agent.token_file.clone(), &agent.state_dir, conditions)
+        }
         Mode::Dev { token: Some(token) } => Authenticator::single(token),
         Mode::Dev { token: None } => Authenticator::everybody(Principal::unrestricted("dev", Via::Dev)),
     }

@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod call;
 pub mod cli;
+pub mod conditions;
 pub mod config;
 pub mod connectors;
 pub mod control;

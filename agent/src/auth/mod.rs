@@ -36,6 +36,7 @@ pub use token_file::{TokenFile, TokenFileError, TokenRecord};
 
 pub(crate) use throttle::Throttle;
 
+use crate::conditions::Conditions;
 use crate::config::model::Tls;
 use crate::tls::ClientCertificate;
 use last_use::LastUse;
@@ -80,9 +81,9 @@ enum Mode {
 
 impl Authenticator {
     /// Tokens of `file`; their last use is written below `state_dir`.
-    pub(crate) fn tokens(file: PathBuf, state_dir: &Path) -> Self {
+    pub(crate) fn tokens(file: PathBuf, state_dir: &Path, conditions: &Conditions) -> Self {
         Authenticator(Arc::new(Mode::Tokens {
-            store: TokenStore::new(file),
+            store: TokenStore::new(file, conditions.clone()),
             last_use: LastUse::new(state_dir),
         }))
     }
@@ -140,11 +141,10 @@ impl Authenticator {
         }
     }
 
-    /// Why no token is accepted at the moment, if that is so; for `/readyz`.
-    pub(crate) fn problem(&self) -> Option<String> {
-        match &*self.0 {
-            Mode::Tokens { store, .. } => store.problem(),
-            _ => None,
+    /// Sees whether tokens can be accepted now, without waiting for somebody to show one.
+    pub(crate) fn look(&self) {
+        if let Mode::Tokens { store, .. } = &*self.0 {
+            store.refresh();
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
         let file = TokenFile::new(dir.path().join("tokens.json"));
         let scopes = crate::domain::Scopes(vec!["mockapp:read".parse().unwrap()]);
         let token = file.create("lumos", scopes, None).unwrap();
-        let auth = Authenticator::tokens(dir.path().join("tokens.json"), dir.path());
+        let auth = Authenticator::tokens(dir.path().join("tokens.json"), dir.path(), &Conditions::default());
 
         let principal = ask(&auth, &header(&format!("bearer {}", token.expose_secret()))).unwrap();
         assert_eq!(&*principal.name, "lumos");

@@ -53,7 +53,7 @@ pub enum TokenFileError {
         source: io::Error,
     },
     /// Others may write it.
-    #[error("the token file {} may be changed by others: {reason}; {remedy}", path.display())]
+    #[error("the token file {} may be changed by others: {reason}", path.display())]
     Untrusted {
         /// Which file.
         path: PathBuf,
@@ -63,10 +63,7 @@ pub enum TokenFileError {
         remedy: &'static str,
     },
     /// It is not what it should be.
-    #[error(
-        "the token file {} is not valid: {reason}; restore it from a backup, or delete it and make new tokens with `lumos-agent token create`",
-        path.display()
-    )]
+    #[error("the token file {} is damaged: {reason}", path.display())]
     Invalid {
         /// Which file.
         path: PathBuf,
@@ -74,17 +71,45 @@ pub enum TokenFileError {
         reason: String,
     },
     /// A token of that name exists.
-    #[error("a token named `{0}` exists; choose another name, or revoke that one first")]
+    #[error("a token named `{0}` exists")]
     Exists(String),
     /// No such token.
-    #[error("there is no token named `{0}`; `lumos-agent token list` shows them all")]
+    #[error("there is no token named `{0}`")]
     Unknown(String),
     /// A name that would not be readable in a log line.
-    #[error("`{0}` is not a token's name; use 1 to 64 letters, digits, `.`, `_` or `-`")]
+    #[error("`{0}` is not a token's name")]
     BadName(String),
     /// No random numbers.
     #[error("the operating system gave no random numbers: {0}")]
     NoRandomness(String),
+}
+
+impl TokenFileError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            TokenFileError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "make a token with `lumos-agent token create`",
+                io::ErrorKind::PermissionDenied => "run the command as root or as the file's owner",
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "the disk is full and nothing was changed: make room, and try again"
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "make the file system writable, and try again; nothing was changed"
+                }
+                _ => "check the disk and the path, and try again",
+            },
+            TokenFileError::Untrusted { remedy, .. } => remedy,
+            TokenFileError::Invalid { .. } => {
+                "restore it from a backup; or move it away and make new tokens with `lumos-agent token create`"
+            }
+            TokenFileError::Exists(_) => "choose another name, or revoke that one first",
+            TokenFileError::Unknown(_) => "`lumos-agent token list` shows them all",
+            TokenFileError::BadName(_) => "use 1 to 64 letters, digits, `.`, `_` or `-`",
+            TokenFileError::NoRandomness(_) => "check the system",
+        }
+    }
 }
 
 /// The token file, for the command line. Reading and writing block.

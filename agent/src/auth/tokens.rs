@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::token_file::{self, TokenRecord};
 use super::{Principal, Via, token};
+use crate::conditions::{Conditions, Name};
 use crate::stamp::Stamp;
 
 /// How long a look at the file counts.
@@ -24,6 +25,7 @@ const FRESH: Duration = Duration::ZERO;
 
 pub(super) struct TokenStore {
     path: PathBuf,
+    conditions: Conditions,
     current: ArcSwap<Loaded>,
     epoch: Instant,
     /// Nanoseconds after `epoch` at which the file was last looked at.
@@ -34,7 +36,8 @@ pub(super) struct TokenStore {
 struct Loaded {
     stamp: Option<Stamp>,
     tokens: HashMap<[u8; 32], Entry>,
-    problem: Option<String>,
+    /// What is wrong, and what to do about it.
+    problem: Option<(String, String)>,
 }
 
 struct Entry {
@@ -44,11 +47,13 @@ struct Entry {
 }
 
 impl TokenStore {
-    pub(super) fn new(path: PathBuf) -> Self {
-        let current = ArcSwap::from_pointee(Loaded::from_file(&path));
+    pub(super) fn new(path: PathBuf, conditions: Conditions) -> Self {
+        let loaded = Loaded::from_file(&path);
+        loaded.tell(&conditions);
         TokenStore {
             path,
-            current,
+            conditions,
+            current: ArcSwap::from_pointee(loaded),
             epoch: Instant::now(),
             looked: AtomicU64::new(0),
             reloading: Mutex::new(()),
@@ -65,13 +70,8 @@ impl TokenStore {
         (token::equal(own, digest) && !expired).then(|| (entry.principal.clone(), entry.id.clone()))
     }
 
-    /// Why no token is in force, if that is so.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.refresh();
-        self.current.load().problem.clone()
-    }
-
-    fn refresh(&self) {
+    /// Looks at the file, if nobody has just done so.
+    pub(super) fn refresh(&self) {
         // Noted before looking: what changes afterwards is seen at the next look.
         let now = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let since = now.saturating_sub(self.looked.load(Ordering::Acquire));
@@ -90,7 +90,7 @@ impl TokenStore {
         let current = self.current.load();
         if stamp(&self.path) != current.stamp {
             let loaded = Loaded::from_file(&self.path);
-            loaded.report(&current);
+            loaded.tell(&self.conditions);
             self.current.store(Arc::new(loaded));
         }
     }
@@ -106,7 +106,10 @@ impl Loaded {
         let stamp = stamp(path);
         let (tokens, problem) = match token_file::load(path) {
             Ok(records) => (records.into_iter().map(entry).collect(), None),
-            Err(error) => (HashMap::new(), Some(with_source(&error))),
+            Err(error) => {
+                let problem = (with_source(&error), error.remedy().to_owned());
+                (HashMap::new(), Some(problem))
+            }
         };
         Loaded {
             stamp,
@@ -115,13 +118,17 @@ impl Loaded {
         }
     }
 
-    fn report(&self, before: &Loaded) {
+    fn tell(&self, conditions: &Conditions) {
         match &self.problem {
-            Some(problem) if before.problem.as_ref() != Some(problem) => {
-                tracing::error!(%problem, "no token is accepted");
+            Some((problem, remedy)) => conditions.raise(
+                Name::TokensUnavailable,
+                format!("no token is accepted: {problem}"),
+                remedy.as_str(),
+            ),
+            None => {
+                conditions.clear(Name::TokensUnavailable);
+                tracing::info!(tokens = self.tokens.len(), "tokens were read");
             }
-            Some(_) => {}
-            None => tracing::info!(tokens = self.tokens.len(), "tokens were read"),
         }
     }
 }
@@ -163,7 +170,7 @@ mod tests {
         let file = TokenFile::new(dir.path().join("tokens.json"));
         let good = file.create("good", scopes(), None).unwrap();
         let old = file.create("old", scopes(), Some(Timestamp::UNIX_EPOCH)).unwrap();
-        let store = TokenStore::new(file.path().to_owned());
+        let store = TokenStore::new(file.path().to_owned(), Conditions::default());
         let good = token::digest(good.expose_secret());
         assert!(store.find(&good).is_some());
         assert!(store.find(&token::digest(old.expose_secret())).is_none());
@@ -177,15 +184,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path().join("tokens.json"));
         let token = token::digest(file.create("t", scopes(), None).unwrap().expose_secret());
-        let store = TokenStore::new(file.path().to_owned());
+        let conditions = Conditions::default();
+        let store = TokenStore::new(file.path().to_owned(), conditions.clone());
         let text = std::fs::read(file.path()).unwrap();
 
         std::fs::write(file.path(), "{").unwrap();
         assert!(store.find(&token).is_none());
-        assert!(store.problem().is_some());
+        assert!(conditions.holds(Name::TokensUnavailable));
 
         std::fs::write(file.path(), text).unwrap();
         assert!(store.find(&token).is_some());
+        assert!(!conditions.holds(Name::TokensUnavailable));
 
         std::fs::remove_file(file.path()).unwrap();
         assert!(store.find(&token).is_none());

@@ -18,6 +18,7 @@ use super::output;
 use super::run::{Stop, no_signals, obey, told};
 use super::signals::Signals;
 use crate::app::{App, Mode, Options};
+use crate::conditions::Conditions;
 use crate::config::model::{LogFormat, LogLevel};
 use crate::config::{Loader, reload, template};
 use crate::telemetry::log;
@@ -40,9 +41,11 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
     mirror.copy_changes();
 
     let stop = Stop::default();
-    let (handle, reloader) = reload::watch(loader, &loaded);
+    let conditions = Conditions::default();
+    let (handle, reloader) = reload::watch(loader, &loaded, conditions.clone());
     let options = Options {
         mode: Mode::Dev { token: None },
+        conditions: Some(conditions),
         ..Options::default()
     };
     // Where it is refused, a process that a connector leaves behind outlives it: no reason not to go on.

@@ -11,11 +11,13 @@ use super::args::{Context, RunArgs};
 use super::exit::{Exit, Failure};
 use super::signals::{Signal, Signals};
 use crate::app::{App, BuildError, Mode, Options, Reload};
+use crate::conditions::Conditions;
 use crate::config::reload::{self, load_checked};
 use crate::config::{ConfigHandle, Origin, Problem, Provenance};
 use crate::connectors;
 use crate::os::{MemoryGuard, MemoryLimits};
 use crate::telemetry::log::{self, LogHandle};
+use crate::telemetry::metrics::Metrics;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
     let mut loader = context.loader();
@@ -29,12 +31,14 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     let loaded = load_checked(&loader, connectors::served_before(&settings.agent.state_dir))?;
 
     let stop = Stop::default();
-    let (handle, reloader) = reload::watch(loader, &loaded);
+    let metrics = Metrics::new();
+    let conditions = Conditions::new(metrics.clone());
+    let (handle, reloader) = reload::watch(loader, &loaded, conditions.clone());
     let options = Options {
         mode: Mode::Service,
-        config_error: Some(handle.error.clone()),
+        conditions: Some(conditions),
         reload: Some(reload_on_request(&handle)),
-        metrics: None,
+        metrics: Some(metrics),
         memory: limit_memory(),
     };
     if let Err(error) = crate::os::adopt_orphans() {

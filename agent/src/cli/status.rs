@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Context, StatusArgs};
 use super::exit::{Exit, Failure};
 use super::{connector, output, remote};
+use crate::conditions::{Condition, Severity};
 use crate::os::sandbox::Level;
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
@@ -27,7 +28,6 @@ fn table(status: &Value) -> String {
         ("pid", "pid"),
         ("since", "started_at"),
         ("configuration", "config_file"),
-        ("configuration error", "config_error"),
         ("dispatch", "dispatch_url"),
         ("admin", "admin_url"),
     ];
@@ -44,6 +44,16 @@ fn table(status: &Value) -> String {
             "certificate",
             output::moment(end)
         ));
+    }
+    let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap_or_default();
+    for condition in &conditions {
+        let label = match condition.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let text = output::printable(&condition.message);
+        lines.push(format!("{label:20} {text}"));
+        lines.push(format!("{:20} {}", "", output::printable(&condition.remedy)));
     }
     let limits = &status["memory_limits"];
     if let (Some(by), Some(note)) = (limits["by"].as_str(), limits["note"].as_str()) {

@@ -48,9 +48,7 @@ fn refused(error: &TokenFileError) -> Failure {
         TokenFileError::Io { source, .. } => format!("{error}: {source}"),
         other => other.to_string(),
     };
-    let help =
-        (exit == Exit::NotPermitted).then(|| "run the command as root or as the file's owner".to_owned());
-    Failure { exit, message, help }
+    Failure::new(exit, message, error.remedy())
 }
 
 fn create(file: &TokenFile, name: &str, scopes: &[String], expires: Option<&str>) -> Result<(), Failure> {

@@ -1,5 +1,5 @@
 //! Keeps the configuration current: the file is watched, and `SIGHUP` or `lumos-agent` may ask. A file that can't be used
-//! changes nothing but the error that `/readyz`, `status` and the log show; the last good one stays in force.
+//! changes nothing but a condition; the last good one stays in force.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::load::{Loaded, Loader};
 use super::model::Config;
 use super::report::ConfigError;
 use super::semantics;
+use crate::conditions::{Conditions, Name};
 
 /// How often the file's stamp is looked at. Polling one file works on every file system, which events do not.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,8 +23,6 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct ConfigHandle {
     /// What is in force.
     pub rx: watch::Receiver<Arc<Config>>,
-    /// Why the file as it is now is not, on one line.
-    pub error: watch::Receiver<Option<String>>,
     ask: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
 }
 
@@ -31,7 +30,7 @@ pub struct ConfigHandle {
 pub struct Reloader {
     loader: Loader,
     current: watch::Sender<Arc<Config>>,
-    error: watch::Sender<Option<String>>,
+    conditions: Conditions,
     asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     seen: Option<Stamp>,
 }
@@ -47,20 +46,15 @@ struct Stamp {
 
 /// A handle on `loaded`, and the task that keeps it current, which the caller runs.
 #[must_use]
-pub fn watch(loader: Loader, loaded: &Loaded) -> (ConfigHandle, Reloader) {
+pub fn watch(loader: Loader, loaded: &Loaded, conditions: Conditions) -> (ConfigHandle, Reloader) {
     let (current, rx) = watch::channel(Arc::clone(&loaded.config));
-    let (error, error_rx) = watch::channel(None);
     let (ask, asked) = mpsc::channel(4);
     let seen = stamp(loader.file());
-    let handle = ConfigHandle {
-        rx,
-        error: error_rx,
-        ask,
-    };
+    let handle = ConfigHandle { rx, ask };
     let reloader = Reloader {
         loader,
         current,
-        error,
+        conditions,
         asked,
         seen,
     };
@@ -129,8 +123,11 @@ impl Reloader {
             }
             Err(error) => {
                 let text = error.one_line();
-                warn!(error = %text, "the configuration can't be used; the last good one stays in force");
-                self.error.send_replace(Some(text));
+                self.conditions.raise(
+                    Name::ConfigInvalid,
+                    format!("the last good configuration stays in force: {text}"),
+                    "put the file right; `lumos-agent check-config` shows what is wrong with it",
+                );
                 Err(error)
             }
         }
@@ -143,7 +140,7 @@ impl Reloader {
         if !kept.is_empty() {
             warn!(keys = %kept.join(", "), "these keys changed, but count only after a restart");
         }
-        self.error.send_replace(None);
+        self.conditions.clear(Name::ConfigInvalid);
         if merged != *old {
             self.current.send_replace(Arc::new(merged));
             info!(file = %self.loader.file().display(), "the configuration was read again and is in force");
@@ -251,7 +248,8 @@ mod tests {
         let home = crate::config::semantics_tests::home("[log]\nlevel = \"INFO\"\n");
         let loader = Loader::with_environment(&home.path().join("agent.toml"), Vec::new());
         let loaded = load_checked(&loader, false).unwrap();
-        let (handle, reloader) = watch(loader, &loaded);
+        let conditions = Conditions::default();
+        let (handle, reloader) = watch(loader, &loaded, conditions.clone());
         let write = |level: &str| {
             let text = format!(
                 "{}[log]\nlevel = \"{level}\"\n",
@@ -265,19 +263,12 @@ mod tests {
         write("LOUD");
         let error = handle.reload().await.unwrap_err();
         assert!(error.contains("log.level"), "{error}");
-        assert!(
-            handle
-                .error
-                .borrow()
-                .as_deref()
-                .unwrap()
-                .contains("agent.toml:6:9")
-        );
+        assert!(conditions.list()[0].message.contains("agent.toml:6:9"));
         assert_eq!(handle.rx.borrow().log.level, crate::config::model::LogLevel::Info);
 
         write("DEBUG");
         handle.reload().await.unwrap();
-        assert_eq!(*handle.error.borrow(), None);
+        assert!(!conditions.holds(Name::ConfigInvalid));
         assert_eq!(
             handle.rx.borrow().log.level,
             crate::config::model::LogLevel::Debug

@@ -39,13 +39,12 @@ pub(crate) fn router(control: Arc<Control>, dispatch: Router) -> Router {
 
 async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
     let health = &control.health;
-    let config_error = health.config_error.borrow().clone();
+    let conditions = health.conditions();
     let certificate = health.tls.as_ref().map(|tls| {
         let info = tls.certificate();
         json!({
             "not_after": info.not_after,
             "fingerprint_sha256": info.fingerprint_sha256,
-            "problem": tls.problem(),
         })
     });
     let file = health.config.borrow().file.display().to_string();
@@ -55,8 +54,7 @@ async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
         "started_at": control.started_at,
         "state": if health.draining.is_cancelled() { "draining" } else { "running" },
         "config_file": file,
-        "config_error": config_error,
-        "token_error": health.auth.problem(),
+        "conditions": conditions,
         "dispatch_url": control.dispatch_url,
         "admin_url": control.admin_url,
         "certificate": certificate,

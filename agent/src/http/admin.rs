@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use crate::auth::Authenticator;
+use crate::conditions::{Condition, Conditions};
 use crate::config::Config;
 use crate::config::model::OperationMode;
 use crate::connectors::State as ConnectorState;
@@ -32,8 +33,7 @@ use crate::tls::ServerTls;
 pub(crate) struct Health {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) config: watch::Receiver<Arc<Config>>,
-    /// Why the configuration on disk is not the one in force.
-    pub(crate) config_error: watch::Receiver<Option<String>>,
+    pub(crate) conditions: Conditions,
     pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) auth: Authenticator,
     pub(crate) metrics: Metrics,
@@ -72,12 +72,19 @@ impl Health {
         self.listening.load(Ordering::Acquire) && !self.draining.is_cancelled()
     }
 
+    /// What is wrong just now. What may have changed unnoticed is looked at first.
+    pub(crate) fn conditions(&self) -> Vec<Condition> {
+        self.auth.look();
+        if let Some(tls) = &self.tls {
+            tls.look_at_dates();
+        }
+        self.conditions.list()
+    }
+
     /// Things that somebody should put right, though calls are served.
     fn problems(&self) -> Vec<String> {
-        let config = self.config_error.borrow().clone();
-        let config = config.map(|error| format!("the last good configuration stays in force: {error}"));
-        let tls = self.tls.as_ref().and_then(|tls| tls.problem());
-        [config, tls, self.auth.problem()].into_iter().flatten().collect()
+        let told = |condition: Condition| format!("{}; {}", condition.message, condition.remedy);
+        self.conditions().into_iter().map(told).collect()
     }
 
     fn readiness(&self, wanted: &[&str]) -> Readiness {
@@ -228,6 +235,7 @@ async fn readyz(State(health): State<Arc<Health>>, Query(query): Query<ReadyQuer
 
 /// The Prometheus text, as OpenMetrics 1.0.
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
+    health.conditions();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], health.metrics.render()).into_response()
 }

@@ -31,6 +31,7 @@ struct Inner {
     log_lines_dropped: Family<AppLabels, Counter>,
     buffered_bytes: Gauge,
     connections: Gauge,
+    conditions: Family<ConditionLabels, Gauge>,
     hosts: HostMetrics,
 }
 
@@ -123,6 +124,11 @@ struct ExitLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConditionLabels {
+    name: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -186,6 +192,12 @@ impl Metrics {
             "Open connections of the dispatch listener",
             connections.clone(),
         );
+        let conditions = Family::default();
+        registry.register(
+            "condition",
+            "1 while something is wrong, by name",
+            conditions.clone(),
+        );
         let hosts = HostMetrics::register(&mut registry);
         let build: Family<BuildLabels, Gauge<u64, AtomicU64>> = Family::default();
         registry.register("build", "Constant 1, labelled with the version", build.clone());
@@ -206,6 +218,7 @@ impl Metrics {
             log_lines_dropped,
             buffered_bytes,
             connections,
+            conditions,
             hosts,
         }))
     }
@@ -281,6 +294,12 @@ impl Metrics {
     /// A connection was opened (+1) or closed (-1).
     pub fn connections_changed(&self, by: i64) {
         self.0.connections.inc_by(by);
+    }
+
+    /// Whether a condition holds.
+    pub fn set_condition(&self, name: &'static str, holds: bool) {
+        let labels = ConditionLabels { name };
+        self.0.conditions.get_or_create(&labels).set(i64::from(holds));
     }
 
     /// Forgets the series of a connector that was removed.

@@ -111,14 +111,21 @@ pub enum TlsError {
     Unusable(String),
 }
 
-/// A pair that works together.
+/// What handshakes go by.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) server: Arc<ServerConfig>,
-    pub(super) info: CertificateInfo,
+    pub(super) pair: Pair,
     /// Whose client certificates count; `None` if nobody's.
     pub(super) trust: Option<Arc<Trust>>,
     pub(super) stamps: Stamps,
+}
+
+/// A certificate and its key. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    resolver: Arc<SingleCertAndKey>,
+    pub(super) info: CertificateInfo,
 }
 
 /// Loads the pair without using it; for `check-config`. An expired certificate is no error: see [`CertificateInfo::expired`].
@@ -126,26 +133,49 @@ pub(super) struct Loaded {
 /// # Errors
 /// See [`TlsError`].
 pub fn check(settings: &Tls) -> Result<CertificateInfo, TlsError> {
-    load(settings).map(|loaded| loaded.info)
+    load(settings).map(|loaded| loaded.pair.info)
 }
 
 pub(super) fn load(settings: &Tls) -> Result<Loaded, TlsError> {
     // Before reading: a file that changes meanwhile has another stamp at the next look.
     let stamps = stamps(settings);
-    let (certificate, key) = (&settings.certificate, &settings.private_key);
-    let chain = chain(certificate)?;
-    let info = describe(certificate, &chain[0])?;
-    let private = private_key(key)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let pair = pair(settings, chain, private, &provider)?;
-    let trust = Trust::load(settings, &provider)?.map(Arc::new);
-    let server = server_config(settings.min_version, pair, trust.as_deref(), provider)?;
-    Ok(Loaded {
-        server: Arc::new(server),
-        info,
-        trust,
-        stamps,
-    })
+    let trust = Trust::load(settings, &provider())?.map(Arc::new);
+    Loaded::new(settings, Pair::load(settings)?, trust, stamps)
+}
+
+/// The one cryptography of this program.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+impl Pair {
+    pub(super) fn load(settings: &Tls) -> Result<Self, TlsError> {
+        let chain = chain(&settings.certificate)?;
+        let info = describe(&settings.certificate, &chain[0])?;
+        let private = private_key(&settings.private_key)?;
+        let pair = pair(settings, chain, private, &provider())?;
+        Ok(Pair {
+            resolver: Arc::new(SingleCertAndKey::from(pair)),
+            info,
+        })
+    }
+}
+
+impl Loaded {
+    pub(super) fn new(
+        settings: &Tls,
+        pair: Pair,
+        trust: Option<Arc<Trust>>,
+        stamps: Stamps,
+    ) -> Result<Self, TlsError> {
+        let server = server_config(settings.min_version, &pair, trust.as_deref())?;
+        Ok(Loaded {
+            server: Arc::new(server),
+            pair,
+            trust,
+            stamps,
+        })
+    }
 }
 
 /// Of certificate, key, client authority and revocation lists.
@@ -248,9 +278,8 @@ fn pair(
 
 fn server_config(
     min_version: TlsVersion,
-    pair: CertifiedKey,
+    pair: &Pair,
     trust: Option<&Trust>,
-    provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match min_version {
         TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -258,11 +287,11 @@ fn server_config(
     };
     let clients = trust.map_or_else(WebPkiClientVerifier::no_client_auth, Trust::verifier);
     // Sessions are kept by this configuration: a new authority or list is not got round by resuming an old one.
-    let mut server = ServerConfig::builder_with_provider(provider)
+    let mut server = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .map_err(|error| TlsError::Unusable(error.to_string()))?
         .with_client_cert_verifier(clients)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        .with_cert_resolver(pair.resolver.clone());
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(server)
 }

@@ -4,42 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::client::ClientCertificate;
-use super::load::{CertificateInfo, Loaded, TlsError, load, stamps};
+use super::load::{CertificateInfo, Loaded, Pair, TlsError, load, provider, stamps};
 use super::trust::Trust;
+use crate::conditions::{Conditions, Name};
 use crate::config::Config;
 use crate::config::model::Tls;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// A certificate that ends sooner is mentioned in the log.
+/// A certificate that ends sooner is a condition.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 /// Certificate and key of the dispatch listener, and whose client certificates it accepts.
 #[derive(Debug)]
 pub(crate) struct ServerTls {
     current: ArcSwap<Loaded>,
-    problem: ArcSwapOption<String>,
+    conditions: Conditions,
 }
 
 impl ServerTls {
-    /// Loads the pair. An expired certificate is used, with a warning: refusing to start would help nobody.
+    /// Loads the pair. An expired certificate is used, with an alarm: refusing to start would help nobody.
     ///
     /// # Errors
     /// See [`TlsError`].
-    pub(crate) fn load(settings: &Tls) -> Result<Self, TlsError> {
-        let loaded = load(settings)?;
-        announce(&loaded.info);
-        Ok(ServerTls {
-            current: ArcSwap::from_pointee(loaded),
-            problem: ArcSwapOption::empty(),
-        })
+    pub(crate) fn load(settings: &Tls, conditions: Conditions) -> Result<Self, TlsError> {
+        let tls = ServerTls {
+            current: ArcSwap::from_pointee(load(settings)?),
+            conditions,
+        };
+        tls.announce();
+        tls.look_at_dates();
+        Ok(tls)
     }
 
     /// For the next handshake.
@@ -57,30 +59,48 @@ impl ServerTls {
 
     /// Of the certificate in force.
     pub(crate) fn certificate(&self) -> CertificateInfo {
-        self.current.load().info.clone()
+        self.current.load().pair.info.clone()
     }
 
-    /// Why the files on disk are not those in force, or why callers refuse the certificate; for `/readyz`.
-    pub(crate) fn problem(&self) -> Option<String> {
-        if let Some(problem) = self.problem.load_full() {
-            return Some(problem.as_ref().clone());
-        }
-        let info = self.certificate();
-        if info.expired() {
-            return Some(format!(
-                "the certificate expired at {}; `lumos-agent cert renew` makes a new one",
-                info.not_after
-            ));
-        }
-        let until = self.trust()?.lists_until?;
-        (until < Timestamp::now()).then(|| {
-            format!(
-                "a revocation list of client certificates should have been replaced at {until}; it goes on to count"
-            )
-        })
+    /// Raises and clears what comes with time alone.
+    pub(crate) fn look_at_dates(&self) {
+        let now = Timestamp::now();
+        let not_after = self.certificate().not_after;
+        let expired = not_after <= now;
+        let soon = !expired && not_after.duration_since(now) < SOON;
+        let renew =
+            || "make a new one with `lumos-agent cert renew`, or put that of your own authority in its place";
+        self.conditions.set(
+            Name::CertificateExpired,
+            expired.then(|| {
+                let text =
+                    format!("the certificate expired at {not_after}: it is served, but callers refuse it");
+                (text, renew().to_owned())
+            }),
+        );
+        self.conditions.set(
+            Name::CertificateExpiresSoon,
+            soon.then(|| {
+                (
+                    format!("the certificate expires at {not_after}"),
+                    renew().to_owned(),
+                )
+            }),
+        );
+        let lists_until = self.trust().and_then(|trust| trust.lists_until);
+        let outdated = lists_until.filter(|until| *until < now);
+        self.conditions.set(
+            Name::RevocationListOutdated,
+            outdated.map(|until| {
+                let text = format!(
+                    "a revocation list of client certificates should have been replaced at {until}; it goes on to count"
+                );
+                (text, "fetch the authority's new list into dispatch.tls.client_crl".to_owned())
+            }),
+        );
     }
 
-    /// Looks at the files until `stop` fires. Blocks for two small files when they changed.
+    /// Looks at the files until `stop` fires. Blocks for a few small files when they changed.
     pub(crate) async fn watch(&self, config: watch::Receiver<Arc<Config>>, stop: CancellationToken) {
         let mut tried = self.current.load().stamps;
         let mut before = tried;
@@ -96,24 +116,52 @@ impl ServerTls {
                 self.take_up(&paths);
             }
             before = now;
+            self.look_at_dates();
         }
     }
 
+    /// Takes up what can be used. The pair and the authority of clients are independent of each other: for what cannot be
+    /// used, the last good one stays.
     fn take_up(&self, settings: &Tls) {
-        match load(settings) {
-            Ok(loaded) => {
-                announce(&loaded.info);
-                self.current.store(Arc::new(loaded));
-                self.problem.store(None);
-            }
-            Err(error) => {
-                let text = describe(&error);
-                tracing::error!(error = %text, "the new certificates are not used; the old ones stay in force");
-                self.problem.store(Some(Arc::new(format!(
-                    "the old certificates stay in force: {text}"
-                ))));
-            }
+        let current = self.current.load_full();
+        let stamps = stamps(settings);
+        let pair = Pair::load(settings);
+        let trust = Trust::load(settings, &provider());
+        let (mut pair_error, trust_error) = (
+            pair.as_ref().err().map(describe),
+            trust.as_ref().err().map(describe),
+        );
+        let pair = pair.unwrap_or_else(|_| current.pair.clone());
+        let trust = match trust {
+            Ok(trust) => trust.map(Arc::new),
+            Err(_) => current.trust.clone(),
+        };
+        match Loaded::new(settings, pair, trust, stamps) {
+            Ok(loaded) => self.current.store(Arc::new(loaded)),
+            Err(error) => pair_error = Some(describe(&error)),
         }
+        if pair_error.is_none() {
+            self.announce();
+        }
+        let remedy = "put the file right; it is read again when it changes";
+        let stays = |what: &str, error: String| (format!("{what} in force: {error}"), remedy.to_owned());
+        self.conditions.set(
+            Name::CertificateNotLoaded,
+            pair_error.map(|error| stays("the old certificate stays", error)),
+        );
+        self.conditions.set(
+            Name::ClientCaNotLoaded,
+            trust_error.map(|error| stays("the old authority of client certificates stays", error)),
+        );
+        self.look_at_dates();
+    }
+
+    fn announce(&self) {
+        let CertificateInfo {
+            not_after,
+            fingerprint_sha256: fingerprint,
+        } = self.certificate();
+        tracing::info!(%not_after, %fingerprint, "the certificate is in force");
     }
 }
 
@@ -148,17 +196,6 @@ fn describe(error: &TlsError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    }
-}
-
-fn announce(info: &CertificateInfo) {
-    let (not_after, fingerprint) = (info.not_after, info.fingerprint_sha256);
-    if info.expired() {
-        tracing::warn!(%not_after, %fingerprint, "the certificate has expired: callers will refuse it");
-    } else if not_after.duration_since(Timestamp::now()) < SOON {
-        tracing::warn!(%not_after, %fingerprint, "the certificate expires soon");
-    } else {
-        tracing::info!(%not_after, %fingerprint, "the certificate is in force");
     }
 }
 
@@ -198,7 +235,8 @@ mod tests {
     fn a_bad_pair_leaves_the_old_one_in_force() {
         let dir = tempfile::tempdir().unwrap();
         let settings = write_pair(dir.path(), "localhost");
-        let tls = ServerTls::load(&settings).unwrap();
+        let conditions = Conditions::default();
+        let tls = ServerTls::load(&settings, conditions.clone()).unwrap();
         let first = tls.certificate();
         let key = std::fs::read_to_string(&settings.private_key).unwrap();
 
@@ -206,16 +244,38 @@ mod tests {
         write_private(&settings.private_key, &key);
         tls.take_up(&settings);
         assert_eq!(tls.certificate(), first);
-        assert!(
-            tls.problem().unwrap().contains("does not belong"),
-            "{:?}",
-            tls.problem()
-        );
+        let held = conditions.list();
+        assert_eq!(held[0].name, Name::CertificateNotLoaded);
+        assert!(held[0].message.contains("does not belong"), "{held:?}");
 
         write_pair(dir.path(), "localhost");
         tls.take_up(&settings);
         assert_ne!(tls.certificate(), first);
-        assert_eq!(tls.problem(), None);
+        assert_eq!(conditions.list(), []);
+    }
+
+    #[test]
+    fn a_missing_authority_keeps_the_old_one_and_lets_the_pair_be_renewed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = write_pair(dir.path(), "localhost");
+        let authority = dir.path().join("clients.pem");
+        std::fs::copy(&settings.certificate, &authority).unwrap();
+        settings.client_ca = Some(authority.clone());
+        let conditions = Conditions::default();
+        let tls = ServerTls::load(&settings, conditions.clone()).unwrap();
+        let first = (tls.certificate(), tls.trust().unwrap());
+
+        std::fs::rename(&authority, dir.path().join("elsewhere")).unwrap();
+        write_pair(dir.path(), "localhost");
+        tls.take_up(&settings);
+        assert!(Arc::ptr_eq(&tls.trust().unwrap(), &first.1));
+        assert_ne!(tls.certificate(), first.0);
+        assert_eq!(conditions.list()[0].name, Name::ClientCaNotLoaded);
+
+        std::fs::rename(dir.path().join("elsewhere"), &authority).unwrap();
+        tls.take_up(&settings);
+        assert!(!Arc::ptr_eq(&tls.trust().unwrap(), &first.1));
+        assert_eq!(conditions.list(), []);
     }
 
     #[test]

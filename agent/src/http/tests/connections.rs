@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::fake::{Stage, stage, tls};
+use crate::conditions::Conditions;
 use crate::config::model::{ClientAuth, Tls};
 use crate::http::listener::Listener;
 use crate::tls::issue::Issued;
@@ -56,7 +57,7 @@ async fn served_with(change: impl FnOnce(&mut Tls)) -> Served {
     write_pair(stage.dir.path());
     let mut settings = tls(stage.dir.path());
     change(&mut settings);
-    let tls = Arc::new(ServerTls::load(&settings).unwrap());
+    let tls = Arc::new(ServerTls::load(&settings, Conditions::default()).unwrap());
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let close = CancellationToken::new();

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use crate::auth::{Authenticator, Throttle, TokenFile};
 use crate::call::{Answer, Call, CallError};
+use crate::conditions::Conditions;
 use crate::config::Config;
 use crate::config::model::*;
 use crate::connectors::{Detail, Listing, State};
@@ -273,7 +274,8 @@ pub(super) fn stage() -> Stage {
         CancellationToken::new(),
         Metrics::new(),
     );
-    let auth = Authenticator::tokens(file, dir.path());
+    let conditions = Conditions::new(metrics.clone());
+    let auth = Authenticator::tokens(file, dir.path(), &conditions);
     let dispatch = Dispatch::new(
         fake.clone(),
         auth.clone(),
@@ -284,7 +286,7 @@ pub(super) fn stage() -> Stage {
     let health = Arc::new(Health {
         backend: fake.clone(),
         config: receiver,
-        config_error: watch::channel(None).1,
+        conditions: conditions.clone(),
         tls: None,
         auth,
         metrics: metrics.clone(),

@@ -239,7 +239,7 @@ async fn a_revocation_list_that_breaks_leaves_the_last_good_one_in_force() {
 
     fs::write(agent.installation.file("tls/client-ca.crl"), "nothing\n").unwrap();
     agent.eventually("the complaint", |agent| {
-        agent.log().contains("the old ones stay in force").then_some(())
+        agent.log().contains("certificates stays in force").then_some(())
     });
     let ready = reqwest::get(format!("{}/readyz", agent.admin_url)).await.unwrap();
     let ready = ready.text().await.unwrap();

@@ -263,7 +263,7 @@ async fn a_reload_to_something_impossible_leaves_all_as_it_is() {
     agent.signal(rustix::process::Signal::HUP);
     agent.eventually("the refusal", |agent| {
         let status = agent.installation.json(["status", "--output", "json"]);
-        let error = status["config_error"].as_str()?.to_owned();
+        let error = status["conditions"][0]["message"].as_str()?.to_owned();
         error.contains("needs a process of its own").then_some(())
     });
     assert_eq!(agent.row("scenario").unwrap()["generation"], 1);
