@@ -6,22 +6,23 @@
 //!                               └──force──▶ at once
 //! ```
 //!
+//! Where the service manager holds the dispatch listener, nobody is refused: connections wait there until the first
+//! connectors serve, and from `shutdown` on for the agent that comes next. Those that are open end with their last answer.
+//!
 //! `build` takes everything that can be missing or taken, so that a wrong configuration is told before anything is served.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,17 +36,24 @@ use crate::hosting::Launcher;
 use crate::http::admin::{self, Health};
 use crate::http::dispatch::{self, Dispatch};
 use crate::http::listener::Listener;
+use crate::manager::{Activated, Manager};
 use crate::os::MemoryLimits;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
 
+mod announce;
 mod error;
+mod handover;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
 pub use crate::control::Reload;
 pub use error::BuildError;
+
+use announce::announce;
+use sockets::{Sockets, base_url};
 
 /// Connections of the admin listener.
 const ADMIN_CONNECTIONS: u32 = 64;
@@ -82,6 +90,10 @@ pub struct Options {
     pub metrics: Option<Metrics>,
     /// How hosts' memory is limited.
     pub memory: MemoryLimits,
+    /// Sockets that the service manager has bound; they win over the configured addresses.
+    pub activated: Activated,
+    /// Who is told how the agent is.
+    pub manager: Manager,
 }
 
 /// A daemon that has its sockets and is about to serve.
@@ -97,15 +109,11 @@ pub struct App {
     dispatch_url: String,
     admin_url: Option<String>,
     connectors_stop: CancellationToken,
+    manager: Manager,
+    /// Whether the service manager holds the dispatch listener.
+    handed_over: bool,
     /// Held for as long as the agent lives.
     lock: File,
-}
-
-/// The sockets, bound.
-struct Sockets {
-    dispatch: TcpListener,
-    admin: Option<TcpListener>,
-    control: ControlServer,
 }
 
 impl App {
@@ -131,7 +139,8 @@ impl App {
             }
             Mode::Dev { .. } => None,
         };
-        let sockets = Sockets::bind(&settings).await?;
+        let handed_over = options.activated.dispatch.is_some();
+        let sockets = Sockets::bind(&settings, options.activated).await?;
         let connectors_stop = CancellationToken::new();
         let logs = connector_logs(&settings, &metrics)?;
         let launcher = Launcher::within(&options.memory).map_err(BuildError::Launcher)?;
@@ -156,6 +165,7 @@ impl App {
             metrics,
             memory: options.memory,
             draining: CancellationToken::new(),
+            handing_over: CancellationToken::new(),
             listening: AtomicBool::new(false),
         });
         let wired = Wired::new(&health, sockets, &settings, options.reload)?;
@@ -171,6 +181,8 @@ impl App {
             dispatch_url: wired.dispatch_url,
             admin_url: wired.admin_url,
             connectors_stop,
+            manager: options.manager,
+            handed_over,
             lock,
         })
     }
@@ -197,27 +209,36 @@ impl App {
     pub async fn run(self, shutdown: CancellationToken, force: CancellationToken) {
         let close = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let listening = Listening::new(&self.health);
-        let dispatch = self.dispatch.serve(close.clone());
-        tasks.spawn(async move {
-            let _until_the_end = listening;
-            dispatch.await;
-        });
+        let (dispatch, dispatch_task) = handover::start(self.dispatch, &self.health, self.handed_over);
+        tasks.spawn(dispatch_task);
         if let Some(admin) = self.admin {
-            tasks.spawn(admin.serve(close.clone()));
+            tasks.spawn(admin.serve(close.clone().into()));
         }
         tasks.spawn(self.control.serve(self.control_router, close.clone()));
         tasks.spawn(follow_log_settings(self.logs, self.config.clone(), close.clone()));
         tasks.spawn(watch_certificate(self.health.clone(), close.clone()));
         tasks.spawn(keep_last_use(self.health.auth.clone(), close.clone()));
+        tasks.spawn(announce(
+            self.manager.clone(),
+            self.health.clone(),
+            self.dispatch_url.clone(),
+            close.clone(),
+        ));
+        let manager = self.manager.clone();
+        let watched = close.clone();
+        tasks.spawn(async move { manager.keep_watched(watched).await });
         tracing::info!(url = %self.dispatch_url, admin = self.admin_url, version = env!("CARGO_PKG_VERSION"), "the agent serves");
 
         supervise(&mut tasks, &shutdown).await;
         let grace = self.config.borrow().agent.shutdown_grace;
+        let manager = self.manager.clone();
+        let ended = close.clone();
+        tasks.spawn(async move { manager.stopping("stops: calls in flight end", ended).await });
         tracing::info!(
             ?grace,
             "the agent stops: calls in flight end, new ones are refused"
         );
+        dispatch.hand_over(grace, &force).await;
         self.health.draining.cancel();
         self.connectors_stop.cancel();
         let drained = tokio::time::timeout(grace + HOSTS_END, self.connectors.drained());
@@ -227,6 +248,7 @@ impl App {
             None => tracing::warn!("told to stop at once; calls in flight are dropped"),
         }
         close.cancel();
+        dispatch.close();
         let ended = async { while tasks.join_next().await.is_some() {} };
         if !matches!(
             force
@@ -239,47 +261,6 @@ impl App {
         self.health.auth.flush();
         drop(self.lock);
     }
-}
-
-impl Sockets {
-    async fn bind(settings: &Config) -> Result<Self, BuildError> {
-        let dispatch = bind("dispatch.listen", settings.dispatch.listen).await?;
-        let admin = match settings.admin.enabled {
-            true => Some(bind("admin.listen", settings.admin.listen).await?),
-            false => None,
-        };
-        let state_dir = &settings.agent.state_dir;
-        let control = ControlServer::bind(state_dir).map_err(|source| BuildError::Control {
-            path: control::endpoint(state_dir),
-            source,
-        })?;
-        Ok(Sockets {
-            dispatch,
-            admin,
-            control,
-        })
-    }
-}
-
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address).await.map_err(|source| {
-        let remedy = match source.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port",
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need a privilege that this user lacks; choose a higher one"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this machine has no such address; use one of its own, or 0.0.0.0 for all"
-            }
-            _ => "the system refuses it; check the address",
-        };
-        BuildError::Bind {
-            key,
-            address,
-            remedy,
-            source,
-        }
-    })
 }
 
 /// The listeners with their routes.
@@ -317,6 +298,7 @@ impl Wired {
             started_at: Timestamp::now(),
             dispatch_url: dispatch_url.clone(),
             admin_url: admin_url.clone(),
+            activated: sockets.activated.clone(),
         });
         let throttle = remote.throttle();
         let listener = |socket, tls, router, max_connections| Listener {
@@ -342,15 +324,6 @@ impl Wired {
             dispatch_url,
             admin_url,
         })
-    }
-}
-
-/// Where a local client reaches `socket`.
-fn base_url(scheme: &str, socket: &TcpListener) -> String {
-    match socket.local_addr() {
-        Ok(address) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
-        Ok(address) => format!("{scheme}://{address}"),
-        Err(_) => format!("{scheme}://localhost"),
     }
 }
 
@@ -486,21 +459,5 @@ async fn keep_last_use(auth: Authenticator, stop: CancellationToken) {
     {
         let auth = auth.clone();
         let _ = tokio::task::spawn_blocking(move || auth.flush()).await;
-    }
-}
-
-/// Says that the dispatch listener accepts, for as long as it lives.
-struct Listening(Arc<Health>);
-
-impl Listening {
-    fn new(health: &Arc<Health>) -> Self {
-        health.listening.store(true, Ordering::Release);
-        Listening(health.clone())
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.0.listening.store(false, Ordering::Release);
     }
 }

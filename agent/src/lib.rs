@@ -14,6 +14,7 @@ mod envelope;
 pub mod fuzzing;
 pub mod hosting;
 pub mod http;
+pub mod manager;
 pub mod os;
 mod signature;
 mod stamp;

@@ -41,6 +41,9 @@ pub enum BuildError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket of the service manager cannot be used.
+    #[error("a socket that the service manager holds cannot be used")]
+    Activated(#[source] io::Error),
     /// `dev` serves without TLS and so must not leave the machine.
     #[error(
         "`dev` serves without TLS and listens on loopback only, not on {0}; use `lumos-agent run` to be reached from outside"
@@ -79,6 +82,9 @@ impl BuildError {
     /// Whether another configuration would help (exit code 64), rather than another moment.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, BuildError::AlreadyRunning { .. } | BuildError::Launcher(_))
+        !matches!(
+            self,
+            BuildError::AlreadyRunning { .. } | BuildError::Launcher(_) | BuildError::Activated(_)
+        )
     }
 }

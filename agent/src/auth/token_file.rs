@@ -234,7 +234,8 @@ impl TokenFile {
         Ok(file)
     }
 
-    /// Writes beside the file and renames. Keeps the old file's owner, group and mode; a new file is its owner's alone.
+    /// Writes beside the file and renames. Keeps the old file's owner, group and mode; a new file is its
+    /// owner's alone, or the service's to read.
     fn replace(&self, json: &[u8]) -> io::Result<()> {
         let directory = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -245,8 +246,9 @@ impl TokenFile {
             .tempfile_in(directory)?;
         new.write_all(json)?;
         new.write_all(b"\n")?;
-        if let Ok(old) = fs::metadata(&self.path) {
-            keep_access(new.as_file(), &old)?;
+        match fs::metadata(&self.path) {
+            Ok(old) => keep_access(new.as_file(), &old)?,
+            Err(_) => crate::os::share_with_service(new.as_file(), directory)?,
         }
         new.as_file().sync_all()?;
         new.persist(&self.path).map_err(|error| error.error)?;

@@ -65,6 +65,9 @@ pub(super) enum Command {
     Token(TokenArgs),
     /// Show or renew the certificate of the dispatch listener
     Cert(CertArgs),
+    /// Install, remove, start and stop the agent as a service of this machine
+    #[cfg(target_os = "linux")]
+    Service(super::service::ServiceArgs),
     /// The process that a connector lives in; started by the agent
     #[command(hide = true)]
     ConnectorHost,

@@ -171,7 +171,7 @@ fn renew(config: &Config) -> Result<(), Failure> {
     write(
         &config.dispatch.tls.private_key,
         &fresh.private_key,
-        Access::Private,
+        Access::Service,
     )?;
     write(
         &config.dispatch.tls.certificate,

@@ -21,6 +21,7 @@ use crate::app::{App, Mode, Options};
 use crate::conditions::Conditions;
 use crate::config::model::{LogFormat, LogLevel};
 use crate::config::{Loader, reload, template};
+use crate::manager::Manager;
 use crate::telemetry::log;
 
 /// How often the files are looked at.
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(reloader.run(stop.tasks.clone()));
-    tasks.spawn(obey(signals, handle, stop.clone()));
+    tasks.spawn(obey(signals, handle, Manager::default(), stop.clone()));
     tasks.spawn(mirror.run(stop.tasks.clone()));
     let url = app.dispatch_url().to_owned();
     tasks.spawn(tell_states(app.connectors().clone(), url, stop.tasks.clone()));

@@ -9,6 +9,8 @@ use std::path::Path;
 pub(super) enum Access {
     /// The owner alone.
     Private,
+    /// The owner, and the service's account where the directory is of its group.
+    Service,
     /// Everybody.
     Public,
     /// Everybody, who may run it too.
@@ -19,8 +21,8 @@ impl Access {
     #[cfg(unix)]
     fn mode(self, directory: bool) -> u32 {
         match (self, directory) {
-            (Access::Private, true) => 0o700,
-            (Access::Private, false) => 0o600,
+            (Access::Private | Access::Service, true) => 0o700,
+            (Access::Private | Access::Service, false) => 0o600,
             (Access::Public, true) | (Access::Executable, _) => 0o755,
             (Access::Public, false) => 0o644,
         }
@@ -49,6 +51,11 @@ pub(super) fn directory(path: &Path, access: Access) -> io::Result<()> {
 pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let mut file = match access {
         Access::Private => crate::os::create_private(path)?,
+        Access::Service => {
+            let file = crate::os::create_private(path)?;
+            crate::os::share_with_service(&file, directory_of(path))?;
+            file
+        }
         Access::Public | Access::Executable => {
             let file = File::options().write(true).create_new(true).open(path)?;
             set_mode(path, access, false)?;
@@ -61,10 +68,7 @@ pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<
 
 /// Writes a file beside `path` and puts it in its place, so that readers see the old one or the new one.
 pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     // Dot files are no connectors, wherever this is.
     let mut file = tempfile::Builder::new()
         .prefix(".lumos-agent-")
@@ -72,9 +76,19 @@ pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result
         .tempfile_in(directory)?;
     file.write_all(content)?;
     set_mode(file.path(), access, false)?;
+    if access == Access::Service {
+        crate::os::share_with_service(file.as_file(), directory)?;
+    }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(unix)]

@@ -75,7 +75,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
     create(
         &layout.tls.join("server.key"),
         &server.private_key,
-        Access::Private,
+        Access::Service,
     )?;
     let token = TokenFile::new(&layout.tokens)
         .create("lumos", all_connectors(), None)

@@ -20,6 +20,8 @@ mod output;
 mod package;
 mod remote;
 mod run;
+#[cfg(target_os = "linux")]
+mod service;
 mod signals;
 mod status;
 mod throwaway;
@@ -105,6 +107,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Call(args) => call::run(&context, args).await,
             Command::Token(args) => token::run(&context, args),
             Command::Cert(args) => cert::run(&context, args),
+            #[cfg(target_os = "linux")]
+            Command::Service(args) => service::run(&context, &args),
             Command::ConnectorHost => Ok(Exit::Usage),
         }
     })

@@ -15,6 +15,7 @@ use crate::conditions::Conditions;
 use crate::config::reload::{self, load_checked};
 use crate::config::{ConfigHandle, Origin, Problem, Provenance};
 use crate::connectors;
+use crate::manager::{Activated, ActivationError, Manager};
 use crate::os::{MemoryGuard, MemoryLimits};
 use crate::telemetry::log::{self, LogHandle};
 use crate::telemetry::metrics::Metrics;
@@ -31,6 +32,8 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     let loaded = load_checked(&loader, connectors::served_before(&settings.agent.state_dir))?;
 
     let stop = Stop::default();
+    let manager = Manager::of_this_process();
+    let activated = Activated::take().map_err(|error| not_taken(&error))?;
     let metrics = Metrics::new();
     let conditions = Conditions::new(metrics.clone());
     let (handle, reloader) = reload::watch(loader, &loaded, conditions.clone());
@@ -40,6 +43,8 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
         reload: Some(reload_on_request(&handle)),
         metrics: Some(metrics),
         memory: limit_memory(),
+        activated,
+        manager: manager.clone(),
     };
     if let Err(error) = crate::os::adopt_orphans() {
         warn!(%error, "processes that a connector leaves behind may outlive it");
@@ -55,7 +60,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     let mut tasks = JoinSet::new();
     tasks.spawn(reloader.run(stop.tasks.clone()));
     tasks.spawn(follow_level(handle.clone(), log, stop.tasks.clone()));
-    tasks.spawn(obey(signals, handle, stop.clone()));
+    tasks.spawn(obey(signals, handle, manager, stop.clone()));
     app.run(stop.shutdown.clone(), stop.force.clone()).await;
     stop.tasks.cancel();
     while tasks.join_next().await.is_some() {}
@@ -104,20 +109,40 @@ fn reload_on_request(handle: &ConfigHandle) -> Reload {
 }
 
 /// The first request to stop drains, the second ends at once.
-pub(super) async fn obey(mut signals: Signals, handle: ConfigHandle, stop: Stop) {
+pub(super) async fn obey(mut signals: Signals, handle: ConfigHandle, manager: Manager, stop: Stop) {
     loop {
         let Some(signal) = stop.tasks.run_until_cancelled(signals.next()).await else {
             return;
         };
         match signal {
-            Signal::Reload => match handle.reload().await {
-                Ok(()) => info!("asked to read the configuration again: it is in force"),
-                Err(_) => warn!("asked to read the configuration again: the last good one stays in force"),
-            },
+            Signal::Reload => reload_now(&handle, &manager).await,
             Signal::Stop if stop.shutdown.is_cancelled() => stop.force.cancel(),
             Signal::Stop => stop.shutdown.cancel(),
         }
     }
+}
+
+async fn reload_now(handle: &ConfigHandle, manager: &Manager) {
+    manager.reloading();
+    match handle.reload().await {
+        Ok(()) => {
+            info!("asked to read the configuration again: it is in force");
+            manager.ready("the new configuration is in force");
+        }
+        Err(error) => {
+            warn!("asked to read the configuration again: the last good one stays in force");
+            manager.ready(&format!("the last good configuration stays in force: {error}"));
+        }
+    }
+}
+
+/// What keeps the service manager's sockets from being served on.
+fn not_taken(error: &ActivationError) -> Failure {
+    Failure::new(
+        Exit::Config,
+        chain(error),
+        "give each listening TCP socket of lumos-agent.socket a FileDescriptorName, dispatch or admin, and Accept=no",
+    )
 }
 
 async fn follow_level(mut handle: ConfigHandle, log: LogHandle, stop: CancellationToken) {

@@ -229,7 +229,7 @@ const TLS: &[Key] = &[
         "private_key",
         Kind::Path,
         Default::Toml("\"tls/server.key\""),
-        "PEM file: its private key, readable by nobody else.",
+        "PEM file: its private key, readable by nobody else; or \"credential:NAME\", which systemd delivers (LoadCredential).",
     ),
     key(
         "client_ca",
@@ -500,7 +500,7 @@ const TENANT: &[Key] = &[
         "credentials_file",
         Kind::Path,
         Default::None("\"credentials/acme.json\""),
-        "Its credentials as JSON, in a file that nobody else can read.",
+        "Its credentials as JSON, in a file that nobody else can read; or \"credential:NAME\", as above.",
     ),
     key(
         "events",

@@ -14,6 +14,7 @@ use super::environment::{self, Environment, Setting};
 use super::file::{self, Origins, dotted};
 use super::keys::{Default, SECTIONS};
 use super::model::Config;
+use super::paths::{credential, credentials_directory};
 use super::report::{ConfigError, Origin, Problem, Severity, Source};
 
 const MAX_FILE: u64 = 1 << 20;
@@ -187,10 +188,15 @@ impl Loader {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
         };
+        let credentials = credentials_directory();
+        let secret = |path: &mut PathBuf| match credential(path, &credentials) {
+            Some(file) => *path = file,
+            None => absolute(path),
+        };
         absolute(&mut config.agent.state_dir);
         absolute(&mut config.agent.token_file);
-        absolute(&mut config.dispatch.tls.certificate);
-        absolute(&mut config.dispatch.tls.private_key);
+        secret(&mut config.dispatch.tls.certificate);
+        secret(&mut config.dispatch.tls.private_key);
         config.dispatch.tls.client_ca.iter_mut().for_each(absolute);
         config.dispatch.tls.client_crl.iter_mut().for_each(absolute);
         absolute(&mut config.connectors.directory);
@@ -202,7 +208,7 @@ impl Loader {
             .flat_map(|names| names.values_mut());
         tenants
             .filter_map(|tenant| tenant.credentials_file.as_mut())
-            .for_each(absolute);
+            .for_each(secret);
         for settings in config.connectors.settings.values_mut() {
             let sandbox = &mut settings.sandbox;
             let lists = [

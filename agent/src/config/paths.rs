@@ -1,6 +1,6 @@
 //! Where a packaged installation keeps its files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A directory or file whose place depends on the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,4 +50,43 @@ impl Place {
 #[must_use]
 pub fn packaged_config() -> PathBuf {
     Place::Configuration.path().join("agent.toml")
+}
+
+/// What begins so names a credential of the service manager, not a file.
+const CREDENTIAL: &str = "credential:";
+/// Where systemd puts those of the packaged service; root can look at them there while the agent runs.
+const CREDENTIALS: &str = "/run/credentials/lumos-agent.service";
+
+/// Where the service manager delivers credentials to this process, or would deliver them to the service.
+pub(super) fn credentials_directory() -> PathBuf {
+    let given = std::env::var_os("CREDENTIALS_DIRECTORY");
+    PathBuf::from(given.unwrap_or_else(|| CREDENTIALS.into()))
+}
+
+/// The file of a value like `credential:NAME`; `None` if it is an ordinary path.
+pub(super) fn credential(value: &Path, directory: &Path) -> Option<PathBuf> {
+    let name = value.to_str()?.strip_prefix(CREDENTIAL)?;
+    // The name is one component: systemd allows no other, and nothing is to lead out of there.
+    let fits = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\']);
+    fits.then(|| directory.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_a_file_in_its_directory_and_nowhere_else() {
+        let found = |value: &str| credential(Path::new(value), Path::new("/run/c"));
+        assert_eq!(found("credential:server.key"), Some("/run/c/server.key".into()));
+        for other in [
+            "tls/server.key",
+            "credential:",
+            "credential:..",
+            "credential:../x",
+            "credential:a/b",
+        ] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Control {
     pub(crate) started_at: Timestamp,
     pub(crate) dispatch_url: String,
     pub(crate) admin_url: Option<String>,
+    /// The listeners whose sockets the service manager holds.
+    pub(crate) activated: Vec<&'static str>,
 }
 
 /// The routes; `dispatch` are those of the dispatch listener for a local administrator.
@@ -48,15 +50,21 @@ async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
         })
     });
     let file = health.config.borrow().file.display().to_string();
+    let state = if health.draining.is_cancelled() || health.stopping() {
+        "draining"
+    } else {
+        "running"
+    };
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "started_at": control.started_at,
-        "state": if health.draining.is_cancelled() { "draining" } else { "running" },
+        "state": state,
         "config_file": file,
         "conditions": conditions,
         "dispatch_url": control.dispatch_url,
         "admin_url": control.admin_url,
+        "activated": control.activated,
         "certificate": certificate,
         "memory_limits": health.memory,
         "connectors": health.backend.list(),

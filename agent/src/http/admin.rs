@@ -40,6 +40,8 @@ pub(crate) struct Health {
     /// How hosts' memory is limited.
     pub(crate) memory: MemoryLimits,
     pub(crate) draining: CancellationToken,
+    /// New connections are left to the next agent.
+    pub(crate) handing_over: CancellationToken,
     /// Whether the dispatch listener accepts.
     pub(crate) listening: AtomicBool,
 }
@@ -69,7 +71,37 @@ struct ReadyQuery {
 impl Health {
     /// `connected` is whether calls are being served.
     fn connected(&self) -> bool {
-        self.listening.load(Ordering::Acquire) && !self.draining.is_cancelled()
+        self.is_listening() && !self.draining.is_cancelled()
+    }
+
+    /// Whether new connections are taken.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes no more connections, after it did: the next agent will.
+    pub(crate) fn stopping(&self) -> bool {
+        self.handing_over.is_cancelled()
+    }
+
+    /// What `/readyz` says.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.reasons().is_empty()
+    }
+
+    /// Why the agent is not ready.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !self.backend.first_scan_done() {
+            reasons.push("the first scan of the connectors directory is not done".to_owned());
+        }
+        if self.draining.is_cancelled() || self.stopping() {
+            reasons.push("the agent is shutting down".to_owned());
+        }
+        if !self.is_listening() {
+            reasons.push("the dispatch listener does not accept".to_owned());
+        }
+        reasons
     }
 
     /// What is wrong just now. What may have changed unnoticed is looked at first.
@@ -82,23 +114,14 @@ impl Health {
     }
 
     /// Things that somebody should put right, though calls are served.
-    fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let told = |condition: Condition| format!("{}; {}", condition.message, condition.remedy);
         self.conditions().into_iter().map(told).collect()
     }
 
     fn readiness(&self, wanted: &[&str]) -> Readiness {
         let listings = self.backend.list();
-        let mut reasons = Vec::new();
-        if !self.backend.first_scan_done() {
-            reasons.push("the first scan of the connectors directory is not done".to_owned());
-        }
-        if self.draining.is_cancelled() {
-            reasons.push("the agent is shutting down".to_owned());
-        }
-        if !self.listening.load(Ordering::Acquire) {
-            reasons.push("the dispatch listener does not accept".to_owned());
-        }
+        let mut reasons = self.reasons();
         let serves = |app_id: &str| {
             listings
                 .iter()

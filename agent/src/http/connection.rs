@@ -16,7 +16,8 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::{Buf, Bytes};
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::listener::Closing;
 use super::refusal;
 use crate::auth::Peer;
 
@@ -57,11 +59,18 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// Serves one connection to its end. After `stop` fires it takes no further request and ends with those that it has.
-pub(crate) async fn serve<IO>(io: IO, protocol: Protocol, router: Router, peer: Peer, stop: CancellationToken)
-where
+/// Serves one connection to its end. After `stop` fires it takes no further request and ends with those that it has; where
+/// it may linger, it takes one more on HTTP/1.1, if that comes in time, and says with the answer that it was the last.
+pub(crate) async fn serve<IO>(
+    io: IO,
+    protocol: Protocol,
+    router: Router,
+    peer: Peer,
+    stop: impl Into<Closing>,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stop = stop.into();
     let activity = Arc::new(Activity::new());
     let io = TokioIo::new(Watched {
         io,
@@ -69,13 +78,30 @@ where
         refusal: None,
     });
     let requests = activity.clone();
+    // HTTP/2 has a frame for it, and forbids the header.
+    let last = (protocol == Protocol::Http1 && !stop.linger.is_zero()).then(|| stop.token.clone());
+    let linger = if last.is_some() {
+        stop.linger
+    } else {
+        Duration::ZERO
+    };
+    let mut stopped = pin!(async move {
+        stop.token.cancelled().await;
+        tokio::time::sleep(linger).await;
+    });
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         let running = Count::of(&requests, |activity| &activity.running);
         requests.asked.store(true, Ordering::Relaxed);
         let answer = router.clone().call(request.map(Body::new));
+        let last = last.clone();
         async move {
-            let response: Response = answer.await?;
+            let mut response: Response = answer.await?;
+            if last.as_ref().is_some_and(CancellationToken::is_cancelled) {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             let sending = Count::of(&running.activity, |activity| &activity.sending);
             Ok::<_, Infallible>(response.map(|body| Sending {
                 body,
@@ -95,7 +121,7 @@ where
                 }
                 return;
             }
-            () = stop.cancelled(), if !ending => {
+            () = stopped.as_mut(), if !ending => {
                 connection.as_mut().graceful_shutdown();
                 ending = true;
             }

@@ -34,16 +34,34 @@ pub(crate) struct Listener {
     pub(crate) throttle: Throttle,
 }
 
+/// How a listener, or a connection, comes to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Closing {
+    /// From then on no connection is accepted, and no further request on those that are open.
+    pub(crate) token: CancellationToken,
+    /// So long an open connection may still bring a request, its last one. Without it connections end between two
+    /// requests, which a caller may notice.
+    pub(crate) linger: Duration,
+}
+
+impl From<CancellationToken> for Closing {
+    fn from(token: CancellationToken) -> Self {
+        let linger = Duration::ZERO;
+        Closing { token, linger }
+    }
+}
+
 impl Listener {
-    /// Accepts and serves until `close` fires, then lets the open connections end.
-    pub(crate) async fn serve(self, close: CancellationToken) {
+    /// Accepts and serves until `close` fires, then lets the open connections end: with a time to linger, for as long as they
+    /// need.
+    pub(crate) async fn serve(self, close: Closing) {
         let room = Arc::new(Semaphore::new(self.max_connections.max(1) as usize));
         let mut connections = JoinSet::new();
         let told = Arc::new(Ration::default());
         loop {
             while connections.try_join_next().is_some() {}
             // Where there is no room, connections wait in the system's backlog.
-            let accepted = close.run_until_cancelled(async {
+            let accepted = close.token.run_until_cancelled(async {
                 let place = room.clone().acquire_owned().await;
                 (place, self.socket.accept().await)
             });
@@ -71,11 +89,11 @@ impl Listener {
             }
         }
         drop(self.socket);
-        let ended = timeout(CLOSING, async {
-            while connections.join_next().await.is_some() {}
-        })
-        .await;
-        if ended.is_err() {
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if !close.linger.is_zero() {
+            return ended.await;
+        }
+        if timeout(CLOSING, ended).await.is_err() {
             connections.shutdown().await;
         }
     }
@@ -86,7 +104,7 @@ async fn one(
     tls: Option<Arc<ServerTls>>,
     router: Router,
     mut peer: Peer,
-    close: CancellationToken,
+    close: Closing,
     throttle: &Throttle,
     told: &Ration,
 ) {
@@ -97,10 +115,13 @@ async fn one(
     };
     let handshake = tls.handshake();
     let acceptor = TlsAcceptor::from(handshake.server_config());
-    let shaken = match close
-        .run_until_cancelled(timeout(HEADER_TIME, acceptor.accept(stream).into_fallible()))
-        .await
-    {
+    let handshaking = timeout(HEADER_TIME, acceptor.accept(stream).into_fallible());
+    let shaken = match close.linger.is_zero() {
+        true => close.token.run_until_cancelled(handshaking).await,
+        // Who was accepted gets an answer.
+        false => Some(handshaking.await),
+    };
+    let shaken = match shaken {
         Some(Ok(shaken)) => shaken,
         Some(Err(_)) => return tracing::debug!(peer = ?peer.address, "a TLS handshake took too long"),
         None => return,
@@ -117,7 +138,10 @@ async fn one(
                 tracing::warn!(peer = ?peer.address, %error, "a TLS handshake failed: the client certificate is not accepted");
             }
             // rustls has sent its alert already; what is left to hold back is the end of the connection, and its place.
-            close.run_until_cancelled(throttle.failed(peer.address)).await;
+            close
+                .token
+                .run_until_cancelled(throttle.failed(peer.address))
+                .await;
             drop(stream);
         }
         Err((error, _)) => tracing::debug!(peer = ?peer.address, %error, "a TLS handshake failed"),

@@ -21,6 +21,8 @@ use windows as imp;
 
 pub use facts::{FileFacts, FileKind, Owner, Stamp};
 pub(crate) use imp::Cgroups;
+#[cfg(target_os = "linux")]
+pub(crate) use imp::inherited_sockets;
 pub(crate) use imp::{
     HostProcess, HostReader, HostWriter, Inbound, Inlet, Outbound, Output, RawHost, adopt_orphans, exit_now,
     harden_host, inherited_channels, keep_freed_memory, limit_host, prepare_spawner, running_executable,
@@ -29,7 +31,7 @@ pub(crate) use imp::{
 pub use imp::{
     claim_memory_limits, create_private, create_private_dir, current_owner, current_user_is_privileged,
     disable_core_dumps, file_facts, open_append, open_untrusted, path_facts, raise_nofile_limit,
-    resolve_owner,
+    resolve_owner, share_with_service,
 };
 pub(crate) use process::{HostCommand, HostIo, HostLimits, ProcessEnd};
 pub use process::{MemoryGuard, MemoryLimits, Usage};

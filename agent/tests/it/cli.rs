@@ -30,6 +30,12 @@ fn help_of_every_command() {
         &["cert", "show"],
         &["cert", "renew"],
         &["cert", "client"],
+        #[cfg(target_os = "linux")]
+        &["service"],
+        #[cfg(target_os = "linux")]
+        &["service", "install"],
+        #[cfg(target_os = "linux")]
+        &["service", "status"],
     ];
     let home = Home::empty();
     for command in commands {

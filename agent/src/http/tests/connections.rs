@@ -69,7 +69,7 @@ async fn served_with(change: impl FnOnce(&mut Tls)) -> Served {
         metrics: stage.metrics.clone(),
         throttle: stage.throttle.clone(),
     };
-    let task = AbortOnDropHandle::new(tokio::spawn(listener.serve(close.clone())));
+    let task = AbortOnDropHandle::new(tokio::spawn(listener.serve(close.clone().into())));
     Served {
         stage,
         tls,

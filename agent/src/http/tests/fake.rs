@@ -291,6 +291,7 @@ pub(super) fn stage() -> Stage {
         auth,
         metrics: metrics.clone(),
         memory: crate::os::MemoryLimits::default(),
+        handing_over: CancellationToken::new(),
         draining: draining.clone(),
         listening: AtomicBool::new(true),
     });

@@ -1,9 +1,9 @@
 //! Files, their owners and rights.
 
 use std::ffi::CString;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::os::{FileFacts, FileKind, Owner, Stamp};
@@ -149,6 +149,48 @@ pub fn resolve_owner(name: &str) -> io::Result<Option<Owner>> {
     // SAFETY: getpwnam_r set `found` to `entry`, which means that it filled it.
     let entry = unsafe { entry.assume_init() };
     Ok(Some(Owner::User(entry.pw_uid)))
+}
+
+/// Lets the group of the service's account read `file`, which root has made in a `directory` of that group. Elsewhere nothing
+/// is changed.
+///
+/// # Errors
+/// Those of `chown` and `chmod`.
+pub fn share_with_service(file: &File, directory: &Path) -> io::Result<()> {
+    if !current_user_is_privileged() {
+        return Ok(());
+    }
+    let group = directory.metadata()?.gid();
+    if group == 0 || service_group() != Some(group) {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, None, Some(group))?;
+    file.set_permissions(Permissions::from_mode(0o640))
+}
+
+/// The group that packages and `service install` make; `None` without it.
+fn service_group() -> Option<u32> {
+    const NAME: &std::ffi::CStr = c"lumos-agent";
+    let mut buffer = vec![0_u8; 64 * 1024];
+    let mut entry = std::mem::MaybeUninit::<libc::group>::uninit();
+    let mut found = std::ptr::null_mut();
+    // SAFETY: the name is NUL-terminated; entry, buffer (with its own length) and found are valid for writing and outlive the
+    // call.
+    let code = unsafe {
+        libc::getgrnam_r(
+            NAME.as_ptr(),
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut found,
+        )
+    };
+    if code != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: getgrnam_r set `found` to `entry`, which means that it filled it.
+    let entry = unsafe { entry.assume_init() };
+    Some(entry.gr_gid)
 }
 
 #[cfg(test)]

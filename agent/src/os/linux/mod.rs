@@ -1,5 +1,6 @@
 //! Linux.
 
+mod activation;
 mod cgroup;
 mod channel;
 mod files;
@@ -8,12 +9,13 @@ mod limits;
 mod orphans;
 mod process;
 
+pub(crate) use activation::inherited_sockets;
 pub(crate) use cgroup::Cgroups;
 pub use cgroup::claim_memory_limits;
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
 pub use files::{
     create_private, create_private_dir, current_owner, current_user_is_privileged, file_facts, open_append,
-    open_untrusted, path_facts, resolve_owner,
+    open_untrusted, path_facts, resolve_owner, share_with_service,
 };
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};

@@ -8,7 +8,10 @@ mod process;
 mod security;
 
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
-pub use files::{create_private, create_private_dir, file_facts, open_append, open_untrusted, path_facts};
+pub use files::{
+    create_private, create_private_dir, file_facts, open_append, open_untrusted, path_facts,
+    share_with_service,
+};
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
