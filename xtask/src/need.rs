@@ -48,6 +48,15 @@ pub(crate) fn openssl() -> anyhow::Result<()> {
     install(&["openssl"])
 }
 
+/// systemd's programs, for the tests of the service, which are skipped where they cannot be had.
+pub(crate) fn systemd() -> anyhow::Result<()> {
+    let there = exists("systemd-analyze") && std::path::Path::new("/lib/systemd/systemd").exists();
+    if there || !exists("apt-get") {
+        return Ok(());
+    }
+    install(&["systemd"])
+}
+
 /// Python with what makes virtual environments.
 pub(crate) fn python_with_venv() -> anyhow::Result<()> {
     if succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {

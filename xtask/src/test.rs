@@ -13,6 +13,9 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
         need::rust_components()?;
         need::compilers()?;
         need::openssl()?;
+        if cfg!(target_os = "linux") {
+            need::systemd()?;
+        }
         if windows::possible() {
             need::windows_toolchain().map(drop)
         } else {

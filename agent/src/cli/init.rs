@@ -130,10 +130,23 @@ fn report(args: &InitArgs, block: &Block) -> Result<(), Failure> {
     } else {
         String::new()
     };
+    let start = match args.dir {
+        None => how_to_start(),
+        Some(_) => format!("lumos-agent run{flag}"),
+    };
     output::note(format!(
-        "\nThe agent is set up: {config}\nPaste the block above into Lumos. The token is not shown again.\nStart it: lumos-agent run{flag}"
+        "\nThe agent is set up: {config}\nPaste the block above into Lumos. The token is not shown again.\nStart it: {start}"
     ));
     Ok(())
+}
+
+/// A packaged installation.
+fn how_to_start() -> String {
+    #[cfg(target_os = "linux")]
+    if super::service::is_packaged() {
+        return "systemctl enable --now lumos-agent".to_owned();
+    }
+    "lumos-agent run; or as a service: lumos-agent service install".to_owned()
 }
 
 fn indent(text: &str) -> String {

@@ -20,6 +20,8 @@ mod running;
 #[cfg(unix)]
 mod scenarios;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(target_os = "linux")]
 mod soak;
 #[cfg(target_os = "linux")]
 mod supervision;

@@ -23,6 +23,10 @@ const SOCKET: &str = "lumos-agent.socket";
 /// There while systemd runs as the first process.
 const BOOTED: &str = "/run/systemd/system";
 
+pub(super) fn is_packaged() -> bool {
+    packaged_unit().is_some()
+}
+
 pub(super) fn install(context: &Context) -> Result<Exit, Failure> {
     administrator()?;
     systemd_runs()?;

@@ -39,6 +39,12 @@ enum ServiceCommand {
     Status(OutputArgs),
 }
 
+/// Whether a package has installed the service.
+#[cfg(target_os = "linux")]
+pub(super) fn is_packaged() -> bool {
+    platform::is_packaged()
+}
+
 pub(super) fn run(context: &Context, args: &ServiceArgs) -> Result<Exit, Failure> {
     match &args.command {
         ServiceCommand::Install => platform::install(context),

@@ -128,6 +128,23 @@ impl Installation {
         self.launch(command)
     }
 
+    /// The same, on a dispatch listener that this process holds and hands over as systemd does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_on(self, socket: &std::net::TcpListener) -> Agent {
+        let command = self.activated(socket.try_clone().unwrap().into(), "dispatch");
+        self.launch(command)
+    }
+
+    /// The daemon's command, with `descriptor` as what systemd hands over under `name`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn activated(&self, descriptor: std::os::fd::OwnedFd, name: &str) -> Command {
+        let script = "exec 3<&0 0</dev/null; export LISTEN_PID=$$; exec \"$0\" run";
+        let mut command = self.command_of(Path::new("/bin/sh"), ["-c", script, super::home::AGENT]);
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", name);
+        command.stdin(descriptor);
+        command
+    }
+
     /// The same, with `etc` in the place of `/etc`.
     pub(crate) fn start_with_etc(self, etc: &Path) -> Agent {
         let script = format!(

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 pub(crate) mod agent;
+#[cfg(target_os = "linux")]
+pub(crate) mod booted;
 pub(crate) mod cc;
 #[cfg(unix)]
 pub(crate) mod connectors;

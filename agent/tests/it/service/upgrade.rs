@@ -1,0 +1,91 @@
+//! A new agent takes the place of the old one under constant load: no connection is refused, no answer lost.
+
+use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::traffic::{Target, Traffic};
+use crate::support::agent::Installation;
+use crate::support::booted::Booted;
+use crate::support::connectors::drop_in;
+use crate::support::home::AGENT;
+use crate::support::scenario::{Scenario, build};
+
+/// As systemd does it, without systemd: the test holds the listening socket.
+#[test]
+fn on_a_socket_that_somebody_holds_nothing_is_lost() {
+    let installation = Installation::new();
+    installation.configure("");
+    let token = installation.token("test", &["*:*"]);
+    drop_in(
+        &build(&Scenario::default()),
+        &installation.connectors(),
+        "scenario.so",
+    );
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("https://{}/connectors", socket.local_addr().unwrap());
+    let ca = std::fs::read(installation.file("tls/ca.pem")).unwrap();
+
+    let mut agent = installation.start_on(&socket);
+    // The socket's address counts, and is shown.
+    assert_eq!(agent.base_url, base_url);
+    let status = agent.installation.json(["status", "--output", "json"]);
+    assert_eq!(status["activated"], serde_json::json!(["dispatch"]));
+    let row = agent.wait_for("scenario", "ready");
+    assert!(!holds(&row["pid"], &socket), "a host has the listener");
+    assert!(holds(&agent.pid().into(), &socket));
+    let target = Target { base_url, token, ca };
+    let traffic = Traffic::start(target, None);
+    for _ in 0..3 {
+        traffic.goes_on(60);
+        let (code, installation) = agent.stop();
+        assert_eq!(code, Some(0));
+        agent = installation.start_on(&socket);
+    }
+    traffic.goes_on(60);
+    assert_eq!(traffic.stop(), Vec::<String>::new(), "{}", agent.log());
+}
+
+/// Whether a process has that socket open.
+fn holds(pid: &Value, socket: &TcpListener) -> bool {
+    let link = |path: &Path| std::fs::read_link(path).unwrap_or_default();
+    let own = link(Path::new(&format!("/proc/self/fd/{}", socket.as_raw_fd())));
+    let mut open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    open.any(|entry| link(&entry.path()) == own)
+}
+
+#[test]
+fn a_restart_by_systemd_loses_nothing() {
+    let Some(booted) = Booted::with_package() else {
+        return;
+    };
+    let library = build(&Scenario::default());
+    booted.put(&library, "/var/lib/lumos-agent/connectors/scenario.so", "755");
+    booted.ok(["systemctl", "enable", "--quiet", "--now", "lumos-agent.socket"]);
+    booted.ok(["lumos-agent", "service", "start"]);
+    let made = booted.ok([
+        "lumos-agent",
+        "token",
+        "create",
+        "--name",
+        "test",
+        "--scope",
+        "*:*",
+    ]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let target = Target {
+        base_url: "https://127.0.0.1:8443/connectors".into(),
+        token: made["token"].as_str().unwrap().into(),
+        ca: booted.ok(["cat", "/etc/lumos-agent/tls/ca.pem"]).into_bytes(),
+    };
+    let traffic = Traffic::start(target, Some(booted.network()));
+    traffic.goes_on(60);
+    let before = booted.agent_pid();
+    booted.put(Path::new(AGENT), "/usr/bin/lumos-agent", "755");
+    booted.ok(["systemctl", "restart", "lumos-agent"]);
+    traffic.goes_on(60);
+    assert_ne!(booted.agent_pid(), before);
+    assert_eq!(traffic.stop(), Vec::<String>::new(), "{}", booted.journal());
+}
