@@ -178,6 +178,17 @@ fn files_are_closed(booted: &Booted) {
     ] {
         assert!(!inside(forbidden), "{forbidden}");
     }
+    // Not for want of permissions alone: the same as root, who would have them.
+    for read_only in [
+        "/etc",
+        "/usr",
+        "/var/lib",
+        "/var/lib/lumos-agent/connectors",
+        "/sys/fs/cgroup",
+    ] {
+        let script = format!("mkdir {read_only}/x 2>&1 | grep 'Read-only file system'");
+        booted.ok(["nsenter", "--target", &main, "--mount", "sh", "-c", &script]);
+    }
     // The part of the tree of cgroups that is delegated, and no other.
     let own = format!("/sys/fs/cgroup{}", booted.property("lumos-agent", "ControlGroup"));
     assert!(
