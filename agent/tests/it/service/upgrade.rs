@@ -3,14 +3,17 @@
 use std::net::TcpListener;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::traffic::{Target, Traffic};
 use crate::support::agent::Installation;
 use crate::support::booted::Booted;
 use crate::support::connectors::drop_in;
 use crate::support::home::AGENT;
+use crate::support::raw;
 use crate::support::scenario::{Scenario, build};
 
 /// As systemd does it, without systemd: the test holds the listening socket.
@@ -46,6 +49,53 @@ fn on_a_socket_that_somebody_holds_nothing_is_lost() {
     }
     traffic.goes_on(60);
     assert_eq!(traffic.stop(), Vec::<String>::new(), "{}", agent.log());
+}
+
+/// Sends a request on a connection that is kept, and gives the head of its answer.
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, token: &str) -> String {
+    let request = format!(
+        "POST /connectors/scenario/list_accounts HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    // The connector's answer is an object on one line, the last of what comes.
+    while !read.ends_with(b"}") {
+        let count = stream.read_buf(&mut read).await.unwrap();
+        assert_ne!(count, 0, "no answer: {:?}", String::from_utf8_lossy(&read));
+    }
+    let text = String::from_utf8(read).unwrap().to_ascii_lowercase();
+    assert!(text.starts_with("http/1.1 200 "), "{text}");
+    text.split("\r\n\r\n").next().unwrap().to_owned()
+}
+
+/// Moments that load hits rarely: a connection that is quiet, and one that was accepted but has not said anything yet.
+#[tokio::test]
+async fn what_is_open_when_the_agent_is_told_to_stop_gets_a_last_answer() {
+    let installation = Installation::new();
+    installation.configure("");
+    let token = installation.token("test", &["*:*"]);
+    drop_in(
+        &build(&Scenario::default()),
+        &installation.connectors(),
+        "scenario.so",
+    );
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut agent = installation.start_on(&socket);
+    agent.wait_for("scenario", "ready");
+
+    let silent = tokio::net::TcpStream::connect(raw::host(&agent)).await.unwrap();
+    // Accepted after the silent one, which so is accepted too.
+    let mut kept = raw::connect(&agent, b"http/1.1").await;
+    assert!(!ask(&mut kept, &token).await.contains("connection: close"));
+    agent.signal(rustix::process::Signal::TERM);
+    // Quiet for most of the time; each request is answered, until one is told that it was the last.
+    while !ask(&mut kept, &token).await.contains("connection: close") {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    let mut silent = raw::shake_hands(&agent, b"http/1.1", silent).await;
+    assert!(ask(&mut silent, &token).await.contains("connection: close"));
+    assert_eq!(agent.ended().0, Some(0));
 }
 
 /// Whether a process has that socket open.

@@ -39,6 +39,12 @@ impl Answers {
 
 /// A connection to the dispatch listener that settled on `alpn`.
 pub(crate) async fn connect(agent: &Agent, alpn: &[u8]) -> TlsStream<TcpStream> {
+    let tcp = TcpStream::connect(host(agent)).await.unwrap();
+    shake_hands(agent, alpn, tcp).await
+}
+
+/// The same over a connection that is open already.
+pub(crate) async fn shake_hands(agent: &Agent, alpn: &[u8], tcp: TcpStream) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     let ca = std::fs::read(agent.installation.file("tls/ca.pem")).unwrap();
     roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
@@ -49,7 +55,6 @@ pub(crate) async fn connect(agent: &Agent, alpn: &[u8]) -> TlsStream<TcpStream> 
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![alpn.to_vec()];
-    let tcp = TcpStream::connect(host(agent)).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(client))
         .connect(name, tcp)
