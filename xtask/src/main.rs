@@ -51,12 +51,13 @@ enum Task {
         #[arg(long)]
         once: bool,
     },
-    /// Measure the agent beside the smallest server that gives the same answers (release build, Linux)
+    /// Measure the agent beside the smallest server that gives the same answers, and the SDK beside the reference SDK
+    /// (release build, Linux)
     Bench {
         /// Look only: shorter and less exact
         #[arg(long)]
         quick: bool,
-        /// Only `calls` or `standing`
+        /// Only `calls`, `standing` or `sdk`
         #[arg(long)]
         only: Option<String>,
     },

@@ -31,8 +31,8 @@ pub(crate) fn prepare(workspace: &Workspace) -> anyhow::Result<()> {
     check(&environment)
 }
 
-/// Our models and answers beside those of the reference. They are among the ignored tests, because without it there is
-/// nothing to compare with.
+/// Our models and answers, and the tutorial's connector, beside those of the reference. They are among the ignored tests,
+/// because without it there is nothing to compare with.
 pub(crate) fn compare(workspace: &Workspace) -> anyhow::Result<()> {
     step("the SDK beside the reference SDK", || {
         let mut cargo = workspace.cargo();
@@ -42,6 +42,8 @@ pub(crate) fn compare(workspace: &Workspace) -> anyhow::Result<()> {
             "--quiet",
             "-p",
             "lumos-connector-sdk",
+            "-p",
+            "mockapp",
             "--test",
             "it",
         ]);
@@ -56,7 +58,7 @@ fn make(environment: &Path) -> anyhow::Result<()> {
     run(Command::new("python3")
         .args(["-m", "venv", "--clear"])
         .arg(environment))?;
-    run(Command::new(python(environment)).args([
+    run(Command::new(python_of(environment)).args([
         "-m",
         "pip",
         "install",
@@ -75,14 +77,19 @@ fn make(environment: &Path) -> anyhow::Result<()> {
 fn check(environment: &Path) -> anyhow::Result<()> {
     let program = format!("import importlib.metadata as m; assert m.version('connector-py') == '{RELEASE}'");
     anyhow::ensure!(
-        succeeds(Command::new(python(environment)).args(["-c", &program])),
+        succeeds(Command::new(python_of(environment)).args(["-c", &program])),
         "no connector-py {RELEASE} in {}",
         environment.display()
     );
     Ok(())
 }
 
-fn python(environment: &Path) -> PathBuf {
+/// The environment's interpreter.
+pub(crate) fn python(workspace: &Workspace) -> PathBuf {
+    python_of(&environment(workspace))
+}
+
+fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod abi;
+#[allow(unused, reason = "some of it is for the tests of connectors alone")]
+#[path = "../comparison/mod.rs"]
+mod comparison;
 mod conformance;
 mod connector;
 mod declared;

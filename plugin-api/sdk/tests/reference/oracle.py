@@ -5,31 +5,13 @@ as one line: the JSON that the reference gives, after `comparable`. {"name"} ask
 that name.
 """
 
-import ast
 import asyncio
 import json
 import logging
 import sys
 
 import declarations
-
-PREFIX = "Invalid request - "
-
-
-def comparable(answer):
-    """Takes out of validation messages what no answer of ours repeats: the input, and links to pydantic's pages."""
-    error = answer.get("error")
-    if not isinstance(error, dict) or not error["message"].startswith(PREFIX):
-        return answer
-    try:
-        mistakes = ast.literal_eval(error["message"][len(PREFIX):])
-    except (ValueError, SyntaxError):
-        return answer
-    for mistake in mistakes:
-        mistake.pop("input", None)
-        mistake.pop("url", None)
-    error["message"] = PREFIX + repr(mistakes)
-    return answer
+from comparable import comparable
 
 
 async def answer(call):

@@ -1,37 +1,8 @@
 //! What the app answers instead of a success, and what becomes of it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Tenant, code};
-
-/// Every capability with a request that would succeed.
-fn calls() -> Vec<(&'static str, Value)> {
-    let role = json!({
-        "account_integration_specific_id": "user-000001",
-        "resource_integration_specific_id": "project-2",
-        "resource_type": "project",
-        "entitlement_type": "project_role",
-        "entitlement_integration_specific_id": "project-2-editor",
-    });
-    let account = json!({"account_id": "user-000001"});
-    vec![
-        ("validate_credentials", json!({})),
-        ("list_accounts", json!({})),
-        ("list_resources", json!({})),
-        ("list_entitlements", json!({})),
-        ("find_entitlement_associations", json!({})),
-        ("get_last_activity", json!({"account_ids": ["user-000001"]})),
-        (
-            "create_account",
-            json!({"email": "ada@example.com", "display_name": "Ada"}),
-        ),
-        ("activate_account", account.clone()),
-        ("deactivate_account", account.clone()),
-        ("assign_entitlement", role.clone()),
-        ("unassign_entitlement", role),
-        ("delete_account", account),
-    ]
-}
+use crate::support::{Tenant, calls, code};
 
 #[test]
 fn there_are_twelve_capabilities_and_all_succeed() {

@@ -12,7 +12,11 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn new() -> Self {
-        let app = Server::spawn(Options::default()).expect("a mock app");
+        Self::of_app(Options::default())
+    }
+
+    pub(crate) fn of_app(options: Options) -> Self {
+        let app = Server::spawn(options).expect("a mock app");
         let harness = Harness::new(mockapp::integration()).expect("a sound declaration");
         Self { harness, app }
     }
@@ -81,4 +85,33 @@ fn get(app: &Server, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer
+}
+
+/// Every capability with a request that would succeed.
+pub(crate) fn calls() -> Vec<(&'static str, Value)> {
+    let role = json!({
+        "account_integration_specific_id": "user-000001",
+        "resource_integration_specific_id": "project-2",
+        "resource_type": "project",
+        "entitlement_type": "project_role",
+        "entitlement_integration_specific_id": "project-2-editor",
+    });
+    let account = json!({"account_id": "user-000001"});
+    vec![
+        ("validate_credentials", json!({})),
+        ("list_accounts", json!({})),
+        ("list_resources", json!({})),
+        ("list_entitlements", json!({})),
+        ("find_entitlement_associations", json!({})),
+        ("get_last_activity", json!({"account_ids": ["user-000001"]})),
+        (
+            "create_account",
+            json!({"email": "ada@example.com", "display_name": "Ada"}),
+        ),
+        ("activate_account", account.clone()),
+        ("deactivate_account", account.clone()),
+        ("assign_entitlement", role.clone()),
+        ("unassign_entitlement", role),
+        ("delete_account", account),
+    ]
 }

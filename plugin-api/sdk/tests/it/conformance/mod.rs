@@ -22,13 +22,14 @@ mod schemas;
 mod types;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use crate::comparison;
 
 /// Asks the reference, and gives its answer's lines.
 fn ask(question: &str, input: String) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models.py");
-    let python = python();
+    let python = comparison::python();
     let mut child = Command::new(&python)
         .args([script, question])
         .stdin(Stdio::piped())
@@ -43,19 +44,6 @@ fn ask(question: &str, input: String) -> Vec<String> {
     writer.join().unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(str::to_owned).collect()
-}
-
-/// The Python that has the reference SDK.
-pub(crate) fn python() -> PathBuf {
-    let environment = match std::env::var_os("LUMOS_TEST_REFERENCE") {
-        Some(environment) => environment.into(),
-        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../reference"),
-    };
-    environment.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    })
 }
 
 /// Fails with a readable list.

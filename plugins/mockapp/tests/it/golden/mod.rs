@@ -6,17 +6,14 @@
 //! Whole answers are compared, the order of members included. Where ours is meant to differ stands in
 //! `differences.toml`, with a reason for each; an entry that no longer applies fails the test.
 
-mod compare;
-mod differences;
-
 use std::net::TcpStream;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::comparison::{Differences, compare_with_order};
 use crate::support::Tenant;
-use differences::Differences;
 
 /// Where the reference's mock app listened while the answers were recorded.
 const RECORDED_ADDRESS: &str = "127.0.0.1:8901";
@@ -40,7 +37,7 @@ fn recorded_answers_are_reproduced_but_for_the_written_differences() {
         return;
     };
     let tenant = Tenant::new();
-    let mut differences = Differences::read();
+    let mut differences = Differences::read(crate::DIFFERENCES, "recorded");
     let mut unexpected = Vec::new();
     for record in records {
         if !can_be_run(&record) {
@@ -55,8 +52,8 @@ fn recorded_answers_are_reproduced_but_for_the_written_differences() {
         let request = localized(&record.request, &tenant);
         let expected = localized(&record.response, &tenant);
         let answer = tenant.harness.call_bytes(&record.capability, &bytes(&request));
-        for difference in compare::compare(&expected, &answer) {
-            if !differences.allow(&record.name, &difference) {
+        for difference in compare_with_order(&expected, &answer) {
+            if !differences.allow(&record.capability, &record.name, &difference) {
                 unexpected.push(format!("{}: {difference}", record.name));
             }
         }
