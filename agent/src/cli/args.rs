@@ -216,6 +216,9 @@ pub(super) enum ConnectorCommand {
     Package {
         /// The library
         file: PathBuf,
+        /// A data file of the connector, or a directory of them: the library must hold them as they are now
+        #[arg(long, value_name = "PATH")]
+        data: Vec<PathBuf>,
         /// Where to write it
         #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
         out: PathBuf,

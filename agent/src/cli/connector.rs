@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, args: ConnectorArgs) -> Result<Exit, 
         ConnectorCommand::Show { app_id, status } => show(context, &parse(&app_id)?, &status).await,
         ConnectorCommand::New(args) => new::run(&args),
         ConnectorCommand::Validate { file, output } => validate::run(context, &file, output).await,
-        ConnectorCommand::Package { file, out } => package::run(context, &file, &out).await,
+        ConnectorCommand::Package { file, data, out } => package::run(context, &file, &data, &out).await,
         ConnectorCommand::Install { file } => install(context, &file).await,
         ConnectorCommand::Remove { app_id } => remove(context, &parse(&app_id)?).await,
     }

@@ -1,5 +1,7 @@
 //! `connector package`: the file to release, named after what the connector says about itself, with its checksum.
 
+mod data;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -25,10 +27,18 @@ struct Package {
     checksum: PathBuf,
     /// The signature, if the library had one beside it.
     signature: Option<PathBuf>,
+    /// The data files that the library was found to hold.
+    data: Vec<PathBuf>,
 }
 
-pub(super) async fn run(context: &Context, file: &Path, out: &Path) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    context: &Context,
+    file: &Path,
+    data: &[PathBuf],
+    out: &Path,
+) -> Result<Exit, Failure> {
     let copy = Copy::of(file, trial_config(context)?)?;
+    let data = data::confirm(&copy.content, data)?;
     let manifest = copy.validate().await?.manifest;
     // By the system that it was built for: that is this one, or it could not have been loaded.
     let name = format!(
@@ -58,6 +68,7 @@ pub(super) async fn run(context: &Context, file: &Path, out: &Path) -> Result<Ex
         sha256: copy.sha256,
         checksum,
         signature: signature.map(|(beside, _)| beside),
+        data,
     })?;
     Ok(Exit::Ok)
 }

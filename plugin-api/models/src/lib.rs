@@ -8,9 +8,19 @@
 //! (or [`UnauthenticatedRequest`]) and [`Response`], so a capability is fully described by its two payload types, its name
 //! and its [`CapabilityLevel`]. Payloads live in one module for each family.
 //!
-//! Reading is as strict as the API's own SDK: a text is not a number, a member that is required must be there, an
-//! enumeration has no other values than those it lists. Only error codes are open, because new ones are to be expected.
-//! Members that a type does not know are skipped. Whole numbers have 64 bits.
+//! # What is new to a reader
+//!
+//! Reading is as strict as the API's own SDK: a text is not a number, a member that is required must be there, whole numbers
+//! have 64 bits. Of what later versions of the API may add,
+//!
+//! * **members** that a type does not know are skipped, and are not written again. None of the reference's models keeps them,
+//!   which a test holds it to. Members that are declared as any object (`extra_data`, `raw_data`, …) keep all they have;
+//! * **values** of an enumeration that it does not list are refused, in requests as in responses, as the reference refuses
+//!   them: a connector that passed on a status that its caller cannot read would only move the failure;
+//! * **error codes** are the exception: any text is kept ([`ErrorCode::Other`]), so that no error is lost for its code.
+//!
+//! Whoever only hands documents on, as the agent does, hands on their bytes: nothing is lost on the way between a connector and
+//! Lumos, whichever versions the two are of.
 //!
 //! Types derive [`schemars::JsonSchema`]; the connector SDK turns that into the API's own schema dialect.
 #![forbid(unsafe_code)]

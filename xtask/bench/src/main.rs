@@ -11,7 +11,6 @@ mod agent;
 mod answers;
 mod baseline;
 mod load;
-mod sdk;
 mod single;
 mod speed;
 mod standing;
@@ -72,15 +71,6 @@ struct Run {
     /// Where lumos_connector.h is
     #[arg(long)]
     include: PathBuf,
-    /// The Python that has the reference SDK
-    #[arg(long)]
-    python: Option<PathBuf>,
-    /// Where the connector for the reference SDK is
-    #[arg(long)]
-    connectors: Option<PathBuf>,
-    /// The script that calls it
-    #[arg(long)]
-    script: Option<PathBuf>,
     /// Look only, do not measure well
     #[arg(long)]
     quick: bool,
@@ -95,8 +85,6 @@ enum Part {
     Calls,
     /// Memory and starts
     Standing,
-    /// A call's time in the SDK, beside the reference SDK
-    Sdk,
 }
 
 fn main() -> ExitCode {
@@ -133,15 +121,11 @@ fn serving(baseline: &Baseline) -> anyhow::Result<()> {
 async fn measure(run: &Run) -> anyhow::Result<()> {
     let directory = tempfile::Builder::new().prefix("lumos-bench-").tempdir();
     let directory = directory.context("cannot make a temporary directory")?;
-    let wanted = |part| run.only.is_none_or(|only| only == part);
-    if wanted(Part::Calls) {
+    if run.only != Some(Part::Standing) {
         calls(run, directory.path()).await?;
     }
-    if wanted(Part::Standing) {
+    if run.only != Some(Part::Calls) {
         standing(run, directory.path()).await?;
-    }
-    if wanted(Part::Sdk) {
-        sdk(run).await?;
     }
     Ok(())
 }
@@ -208,15 +192,4 @@ async fn standing(run: &Run, directory: &Path) -> anyhow::Result<()> {
         libraries.push(answers::connector(&run.source, &run.include, directory, &app_id, false).await?);
     }
     standing::measure(&run.agent, directory, &libraries, DROPS).await
-}
-
-async fn sdk(run: &Run) -> anyhow::Result<()> {
-    let (Some(python), Some(connectors), Some(script)) = (&run.python, &run.connectors, &run.script) else {
-        anyhow::bail!("--python, --connectors and --script are needed");
-    };
-    let effort = sdk::Effort {
-        rounds: if run.quick { 3 } else { 15 },
-        calls: if run.quick { 10 } else { 40 },
-    };
-    sdk::measure(python, connectors, script, effort).await
 }

@@ -195,3 +195,34 @@ fn a_release_has_its_name_and_checksum_and_stays_as_it_is() {
     fs::write(home.path().join("dist/odd-0.1.0.so"), "another build").unwrap();
     insta::assert_snapshot!("package_of_the_same_version", home.transcript(&package()));
 }
+
+#[test]
+fn a_release_holds_the_data_files_as_they_are() {
+    let home = Home::empty();
+    let data = home.path().join("data/texts/instructions.md");
+    fs::create_dir_all(data.parent().unwrap()).unwrap();
+    fs::write(&data, "Make a token under *Settings*.\n").unwrap();
+    let embedded = format!(
+        "#include <stdio.h>\n__asm__(\".section .rodata\\ninstructions: .incbin \\\"{}\\\"\\n.byte 0\\n.previous\");\n\
+         extern const char instructions[];\n",
+        data.display()
+    );
+    let told = (
+        r#"host->log(host, 0, LUMOS_LOG_DEBUG, bytes("ready"));"#,
+        "host->log(host, 0, LUMOS_LOG_DEBUG, bytes(instructions));",
+    );
+    let library = changed(&home, &[("#include <stdio.h>\n", &embedded), told]);
+    let package = || {
+        let library = library.to_str().unwrap();
+        home.command(&["connector", "package", library, "--data", "data", "--out", "dist"])
+            .output()
+            .unwrap()
+    };
+    let output = package();
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let expected = serde_json::json!(["data/texts/instructions.md"]);
+    assert_eq!(made["data"], expected, "{}", home.transcript(&output));
+
+    fs::write(&data, "Make a token under *Profile*.\n").unwrap();
+    insta::assert_snapshot!("package_with_changed_data", home.transcript(&package()));
+}

@@ -1,5 +1,6 @@
 //! The guides in `docs/`: a new project is made, as they say; blocks that name a file become that file; commands are run as
-//! they stand, against a mock app, and must answer what stands below them.
+//! they stand, against a mock app, and must answer what stands below them. `dev` keeps running beside them, and has to load
+//! what they build.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,11 +10,14 @@ use std::process::Command;
 use mockapp_server::{Options, Server};
 use serde_json::Value;
 
+use super::dev::Dev;
 use crate::support::connectors::{cargo, workspace};
 use crate::support::home::{AGENT, text};
 
 /// Where the guides say that the mock app listens.
 const APP: &str = "127.0.0.1:8000";
+/// Where they say that `dev` serves.
+const DEV: &str = "127.0.0.1:8080";
 
 /// A fenced block: its language, what follows that, and its text.
 struct Block {
@@ -50,6 +54,9 @@ fn blocks(guide: &str) -> Vec<Block> {
 struct Project {
     directory: PathBuf,
     app: Server,
+    dev: Option<Dev>,
+    /// The generation that `dev` serves.
+    generation: u32,
 }
 
 impl Project {
@@ -59,22 +66,28 @@ impl Project {
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
         let app = Server::spawn(Options::default()).unwrap();
-        Project { directory, app }
+        Project {
+            directory,
+            app,
+            dev: None,
+            generation: 0,
+        }
     }
 
-    /// Runs a block, and gives what it printed.
-    fn run(&self, script: &str) -> String {
-        let clean = cargo();
+    /// A shell that runs a block as an author's would.
+    fn shell(&self, script: &str) -> Command {
         let path = format!(
             "{}:{}",
             Path::new(AGENT).parent().unwrap().display(),
             std::env::var("PATH").unwrap()
         );
+        let mut script = script.replace(APP, &self.app.address().to_string());
+        if let Some(dev) = &self.dev {
+            script = script.replace(DEV, &dev.address);
+        }
         let mut shell = Command::new("sh");
-        shell
-            .arg("-ec")
-            .arg(script.replace(APP, &self.app.address().to_string()));
-        for (name, value) in clean.get_envs() {
+        shell.arg("-ec").arg(script);
+        for (name, value) in cargo().get_envs() {
             match value {
                 Some(value) => shell.env(name, value),
                 None => shell.env_remove(name),
@@ -83,8 +96,14 @@ impl Project {
         shell
             .env("PATH", path)
             .env("NO_PROXY", "127.0.0.1,localhost")
-            .env_remove("LUMOS_AGENT_CONFIG");
-        let output = shell.current_dir(&self.directory).output().unwrap();
+            .env_remove("LUMOS_AGENT_CONFIG")
+            .current_dir(&self.directory);
+        shell
+    }
+
+    /// Runs a block, and gives what it printed.
+    fn run(&self, script: &str) -> String {
+        let output = self.shell(script).output().unwrap();
         assert!(
             output.status.success(),
             "{script}\n{}\n{}",
@@ -92,6 +111,19 @@ impl Project {
             text(&output.stderr)
         );
         text(&output.stdout)
+    }
+
+    /// Starts `dev`, on a port that nobody else has.
+    fn develop(&mut self, script: &str) {
+        let script = format!("exec {} --port 0", script.trim_end());
+        self.dev = Some(Dev::start(&mut self.shell(&script)));
+        self.expect_next_generation();
+    }
+
+    fn expect_next_generation(&mut self) {
+        self.generation += 1;
+        let ready = format!("mockapp generation {}: ready", self.generation);
+        self.dev.as_ref().expect("dev runs").wait_for(&ready);
     }
 
     /// What `connector new` made. What is compiled for other tests need not be compiled again.
@@ -119,6 +151,11 @@ impl Project {
             match (block.language.as_str(), block.mark.as_str()) {
                 ("sh", "new") => self.enter(&block.text),
                 ("sh", "run" | "scaffold") => printed = self.run(&block.text),
+                ("sh", "dev") => self.develop(&block.text),
+                ("sh", "rebuild") => {
+                    self.run(&block.text);
+                    self.expect_next_generation();
+                }
                 // An optimised build would take minutes, and show nothing more.
                 ("sh", "release") => {
                     printed = self.run(
@@ -141,6 +178,8 @@ impl Project {
             }
         }
         assert!(compared > 2, "{guide} shows no answers");
+        let dev = self.dev.take();
+        dev.unwrap_or_else(|| panic!("{guide} does not show dev")).end();
     }
 }
 

@@ -70,7 +70,16 @@ def schemas():
     enums = {name: [member.value for member in members] for name, members in ENUMS.items()}
     schemas = document().partition("\ncomponents:")[2]
     documented = re.findall(r"^    (\w+):$", schemas, flags=re.M)
-    return {"models": models, "enums": enums, "operations": operations(), "documented": documented}
+    return {
+        "models": models,
+        "enums": enums,
+        "operations": operations(),
+        "documented": documented,
+        "keeping_unknown_members": [
+            name for name, model in MODELS.items() if model.model_config.get("extra", "ignore") != "ignore"
+        ],
+        "taking_unknown_values": [name for name, members in ENUMS.items() if "_missing_" in vars(members)],
+    }
 
 
 def operations():

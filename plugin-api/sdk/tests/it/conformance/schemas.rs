@@ -204,3 +204,12 @@ fn every_operation_has_a_capability_with_its_models() {
     let table = lumos_connector_sdk::models::capability::CAPABILITIES;
     assert_eq!(names, table.iter().map(|info| info.name).collect());
 }
+
+/// What the documentation of our models says of theirs. Where it no longer holds, ours have to follow.
+#[test]
+#[ignore = "needs the reference SDK: cargo xtask test"]
+fn the_reference_keeps_no_unknown_member_and_takes_no_unknown_value() {
+    let reference = reference();
+    assert_eq!(reference["keeping_unknown_members"], json!([]));
+    assert_eq!(reference["taking_unknown_values"], json!([]));
+}

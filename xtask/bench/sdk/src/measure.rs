@@ -4,18 +4,18 @@
 //! time; the rest of a call is the SDK's. Everything is measured in turn, so that whatever else the machine does hits all
 //! alike; a ratio is made within each round, and the middle one of all rounds is told.
 
+use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use lumos_connector_sdk::{CallOptions, Connector};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::table::{Table, count, median};
 
@@ -38,7 +38,7 @@ struct Round {
 }
 
 /// Needs the reference's Python and the directory that has its connector.
-pub(crate) async fn measure(
+pub(crate) async fn all(
     python: &Path,
     connectors: &Path,
     script: &Path,
@@ -65,7 +65,7 @@ pub(crate) async fn measure(
         "not the page that was asked for: {answer:.200}"
     );
     for reference in [&mut shared, &mut as_it_is] {
-        let (_, theirs) = reference.calls(&body, 1).await?;
+        let (_, theirs) = reference.calls(&body, 1)?;
         ensure!(theirs == answer, "the two connectors give different answers");
     }
     let mut rounds = Vec::new();
@@ -73,12 +73,12 @@ pub(crate) async fn measure(
         rounds.push(Round {
             bare: bare.fetch(effort.calls).await?,
             ours: ours(&connector, &body, effort.calls).await?.0,
-            shared: shared.calls(&body, effort.calls).await?.0,
-            as_it_is: as_it_is.calls(&body, effort.calls.div_ceil(4)).await?.0,
+            shared: shared.calls(&body, effort.calls)?.0,
+            as_it_is: as_it_is.calls(&body, effort.calls.div_ceil(4))?.0,
         });
     }
-    shared.end().await?;
-    as_it_is.end().await?;
+    shared.end()?;
+    as_it_is.end()?;
     tell(&rounds);
     Ok(())
 }
@@ -137,14 +137,14 @@ async fn ours(connector: &Connector, body: &str, calls: usize) -> anyhow::Result
 struct Reference {
     process: Child,
     input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    output: std::io::Lines<std::io::BufReader<ChildStdout>>,
 }
 
 impl Reference {
     fn start(python: &Path, script: &Path, connectors: &Path, how: &str) -> anyhow::Result<Self> {
         let mut command = Command::new(python);
         command.arg("-B").arg(script).arg(connectors).arg(how);
-        command.env("NO_PROXY", "127.0.0.1").kill_on_drop(true);
+        command.env("NO_PROXY", "127.0.0.1");
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -155,27 +155,23 @@ impl Reference {
         Ok(Self {
             process,
             input,
-            output: BufReader::new(output).lines(),
+            output: std::io::BufReader::new(output).lines(),
         })
     }
 
-    async fn calls(&mut self, body: &str, calls: usize) -> anyhow::Result<(f64, Value)> {
+    fn calls(&mut self, body: &str, calls: usize) -> anyhow::Result<(f64, Value)> {
         let question = json!({"capability": CAPABILITY, "body": body, "times": calls});
-        self.input.write_all(format!("{question}\n").as_bytes()).await?;
-        let line = self
-            .output
-            .next_line()
-            .await?
-            .context("the reference has ended")?;
+        writeln!(self.input, "{question}").context("the reference does not listen")?;
+        let line = self.output.next().context("the reference has ended")??;
         let mut told: Value = serde_json::from_str(&line).context("the reference does not answer in JSON")?;
         let seconds = told["seconds"].as_array().context("no times")?;
         let seconds = seconds.iter().filter_map(Value::as_f64).collect();
         Ok((median(seconds), told["answer"].take()))
     }
 
-    async fn end(mut self) -> anyhow::Result<()> {
+    fn end(mut self) -> anyhow::Result<()> {
         drop(self.input);
-        self.process.wait().await?;
+        self.process.wait()?;
         Ok(())
     }
 }
