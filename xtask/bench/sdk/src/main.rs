@@ -13,7 +13,6 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 
 use crate::measure::Effort;
@@ -50,17 +49,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rounds: if arguments.quick { 3 } else { 15 },
         calls: if arguments.quick { 10 } else { 40 },
     };
-    // One worker besides this thread, as a connector's host has for a lone call.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    let measure = measure::all(
+    measure::all(
         &arguments.python,
         &arguments.connectors,
         &arguments.script,
         effort,
-    );
-    runtime.block_on(measure)
+    )
 }

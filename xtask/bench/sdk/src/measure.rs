@@ -4,7 +4,7 @@
 //! time; the rest of a call is the SDK's. Everything is measured in turn, so that whatever else the machine does hits all
 //! alike; a ratio is made within each round, and the middle one of all rounds is told.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -38,13 +38,27 @@ struct Round {
 }
 
 /// Needs the reference's Python and the directory that has its connector.
-pub(crate) async fn all(
-    python: &Path,
-    connectors: &Path,
-    script: &Path,
+pub(crate) fn all(python: &Path, connectors: &Path, script: &Path, effort: Effort) -> anyhow::Result<()> {
+    let app = App::start()?;
+    let start = |how| Reference::start(python, script, connectors, how);
+    let (shared, as_it_is) = (start("shared-tls")?, start("as-it-is")?);
+    // One worker besides this thread, as a connector's host has for a lone call.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let rounds = runtime.block_on(rounds(&app, shared, as_it_is, effort))?;
+    tell(&rounds);
+    Ok(())
+}
+
+async fn rounds(
+    app: &App,
+    mut shared: Reference,
+    mut as_it_is: Reference,
     effort: Effort,
-) -> anyhow::Result<()> {
-    let app = App::start().await?;
+) -> anyhow::Result<Vec<Round>> {
     let body = json!({
         "auth": {"token": {"token": mockapp_server::VALID_TOKEN}},
         "request": {},
@@ -55,8 +69,6 @@ pub(crate) async fn all(
     let connector = mockapp::integration()
         .build()
         .context("the connector is unsound")?;
-    let start = |how| Reference::start(python, script, connectors, how);
-    let (mut shared, mut as_it_is) = (start("shared-tls")?, start("as-it-is")?);
     let mut bare = Bare::connect(app.address).await?;
 
     let (_, answer) = ours(&connector, &body, 1).await?;
@@ -79,8 +91,7 @@ pub(crate) async fn all(
     }
     shared.end()?;
     as_it_is.end()?;
-    tell(&rounds);
-    Ok(())
+    Ok(rounds)
 }
 
 type Of = fn(&Round) -> f64;
@@ -182,8 +193,8 @@ struct App {
 }
 
 impl App {
-    async fn start() -> anyhow::Result<Self> {
-        let answer = page().await?;
+    fn start() -> anyhow::Result<Self> {
+        let answer = page()?;
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             answer.len()
@@ -225,20 +236,20 @@ async fn serve(mut stream: TcpStream, answer: Arc<[u8]>) -> std::io::Result<()> 
 }
 
 /// The mock app's page of all accounts.
-async fn page() -> anyhow::Result<Vec<u8>> {
+fn page() -> anyhow::Result<Vec<u8>> {
     let options = mockapp_server::Options {
         users: ACCOUNTS,
         ..mockapp_server::Options::default()
     };
     let app = mockapp_server::Server::spawn(options).context("cannot start the mock app")?;
-    let mut stream = TcpStream::connect(app.address()).await?;
+    let mut stream = std::net::TcpStream::connect(app.address())?;
     let head = format!(
         "GET /api/users?limit={ACCOUNTS} HTTP/1.0\r\nAuthorization: Bearer {}\r\n\r\n",
         mockapp_server::VALID_TOKEN
     );
-    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
+    stream.read_to_end(&mut answer)?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     Ok(answer.split_off(end.context("the mock app's answer has no head")? + 4))
 }
