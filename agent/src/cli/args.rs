@@ -68,6 +68,16 @@ pub(super) enum Command {
     /// Install, remove, start and stop the agent as a service of this machine
     #[cfg(target_os = "linux")]
     Service(super::service::ServiceArgs),
+    /// Tell what is wrong and what to do, with or without a running agent
+    #[command(
+        long_about = "Tell what is wrong and what to do, in order of importance: configuration, permissions, service, ports, certificates, tokens, clock, disk, limits, sandbox, each connector, proxies.\n\nIt changes nothing, needs no running agent, and shows no secret. As root it sees most.\n\nExits with 0 if all is fine or there are only notes, with 1 if there are warnings or failures."
+    )]
+    Doctor(super::doctor::DoctorArgs),
+    /// Put together what support needs to know, without secrets
+    #[command(
+        long_about = "Put together what support needs to know in one archive: the doctor's report, status, effective configuration, connectors and their history, metrics, recent logs, facts of the system.\n\nSecrets are taken out as far as they can be recognised, but look at it before you send it. The file is readable by you alone."
+    )]
+    SupportBundle(super::support_bundle::BundleArgs),
     /// The process that a connector lives in; started by the agent
     #[command(hide = true)]
     ConnectorHost,

@@ -12,6 +12,7 @@ mod client_cert;
 mod conformance;
 mod connector;
 mod dev;
+mod doctor;
 mod exit;
 mod files;
 mod init;
@@ -24,6 +25,7 @@ mod run;
 mod service;
 mod signals;
 mod status;
+mod support_bundle;
 mod throwaway;
 mod token;
 mod trust;
@@ -109,6 +111,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Cert(args) => cert::run(&context, args),
             #[cfg(target_os = "linux")]
             Command::Service(args) => service::run(&context, &args),
+            Command::Doctor(args) => doctor::run(&context, &args).await,
+            Command::SupportBundle(args) => support_bundle::run(&context, &args).await,
             Command::ConnectorHost => Ok(Exit::Usage),
         }
     })

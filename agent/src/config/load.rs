@@ -90,6 +90,12 @@ impl Loader {
         &self.file
     }
 
+    /// The value of a variable that may set something.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(own, _)| own == name)?;
+        Some(&found.1)
+    }
+
     /// Reads and checks everything.
     ///
     /// # Errors
@@ -232,6 +238,24 @@ impl Provenance {
             .get(&key.to_lowercase())
             .cloned()
             .unwrap_or(Origin::Default)
+    }
+
+    /// Dotted keys that were given, and where.
+    pub(super) fn origins(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.origins.iter().map(|(key, origin)| (key.as_str(), origin))
+    }
+
+    /// The variables that set something, by name.
+    #[must_use]
+    pub fn overriding_variables(&self) -> Vec<String> {
+        let name = |origin: &Origin| match origin {
+            Origin::Variable(name) => Some(name.clone()),
+            _ => None,
+        };
+        let mut names: Vec<String> = self.origins.values().filter_map(name).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// An error about the dotted `key`; the message follows its name.

@@ -10,6 +10,7 @@
 mod certificate;
 pub(crate) mod check;
 mod client_certificates;
+mod effective;
 mod environment;
 mod file;
 mod keys;
@@ -27,6 +28,7 @@ pub(crate) mod semantics_tests;
 pub(crate) mod template;
 pub(crate) mod value;
 
+pub(crate) use effective::effective;
 pub use load::{Loaded, Loader, Provenance};
 pub use model::Config;
 pub use paths::packaged_config;

@@ -31,6 +31,7 @@ mod driver;
 mod fair;
 mod fleet;
 mod history;
+mod inspect;
 mod intake;
 mod levels;
 mod listing;
@@ -47,6 +48,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use inspect::{Inspected, inspect, trusts_directory};
 pub(crate) use settings::{Trial, pinned, pinned_by_anyone};
 
 pub use listing::{Detail, HostFacts, Listing, Row, State, Transition};

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Key names whose values are secret wherever they stand, in lower case.
-const USUAL_KEYS: &[&str] = &[
+pub(crate) const USUAL_KEYS: &[&str] = &[
     "access_key",
     "access_token",
     "accesstoken",

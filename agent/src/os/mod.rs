@@ -9,6 +9,7 @@
 mod facts;
 #[cfg(target_os = "linux")]
 mod linux;
+mod machine;
 mod process;
 pub mod sandbox;
 #[cfg(windows)]
@@ -33,6 +34,8 @@ pub use imp::{
     disable_core_dumps, file_facts, open_append, open_untrusted, path_facts, raise_nofile_limit,
     resolve_owner, share_with_service,
 };
+pub use imp::{clock_follows_a_source, space, tcp_listeners, walls};
+pub use machine::{Listener, Space, Walls};
 pub(crate) use process::{HostCommand, HostIo, HostLimits, ProcessEnd};
 pub use process::{MemoryGuard, MemoryLimits, Usage};
 

@@ -30,6 +30,8 @@ fn help_of_every_command() {
         &["cert", "show"],
         &["cert", "renew"],
         &["cert", "client"],
+        &["doctor"],
+        &["support-bundle"],
         #[cfg(target_os = "linux")]
         &["service"],
         #[cfg(target_os = "linux")]

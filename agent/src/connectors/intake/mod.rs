@@ -98,6 +98,20 @@ pub(super) fn take(
     })
 }
 
+/// Judges `name` of `directory` as [`take`] does, and keeps nothing of it. Blocks.
+///
+/// # Errors
+/// See [`Refusal`].
+pub(super) fn judge(directory: &Path, name: &str, owners: &Owners, signers: &Signers) -> Result<(), Refusal> {
+    let source = open::open(directory, name, owners)?;
+    let size = os::file_facts(&source)
+        .map_err(|error| unreadable(&error))?
+        .stamp
+        .size;
+    verify::verify(&source, size)?;
+    signers.check(directory, name, owners, &source).map(drop)
+}
+
 fn stamp(source: &std::fs::File) -> Result<os::Stamp, Refusal> {
     os::file_facts(source)
         .map(|facts| facts.stamp)

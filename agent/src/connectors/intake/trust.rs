@@ -65,7 +65,7 @@ impl Owners {
 
     /// Judges `directory` and everything above it. On Windows the access list of the directory alone decides: it does not
     /// inherit from what is above a protected one, and a drive's root lets everybody make directories.
-    pub(super) fn check_ancestors(&self, directory: &Path) -> Result<(), Refusal> {
+    pub(in crate::connectors) fn check_ancestors(&self, directory: &Path) -> Result<(), Refusal> {
         let levels = if cfg!(windows) { 1 } else { usize::MAX };
         for ancestor in directory.ancestors().take(levels) {
             let facts = os::path_facts(ancestor).map_err(|error| {

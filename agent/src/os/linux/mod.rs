@@ -6,6 +6,8 @@ mod channel;
 mod files;
 mod inlet;
 mod limits;
+mod listeners;
+mod machine;
 mod orphans;
 mod process;
 
@@ -20,5 +22,7 @@ pub use files::{
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
+pub use listeners::tcp_listeners;
+pub use machine::{clock_follows_a_source, space, walls};
 pub(crate) use orphans::adopt_orphans;
 pub(crate) use process::{HostProcess, RawHost, prepare_spawner, running_executable, spawn_host};

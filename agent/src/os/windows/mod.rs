@@ -4,6 +4,7 @@ mod channel;
 mod files;
 mod inlet;
 mod limits;
+mod machine;
 mod process;
 mod security;
 
@@ -15,6 +16,7 @@ pub use files::{
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
+pub use machine::{clock_follows_a_source, space, tcp_listeners, walls};
 pub use process::claim_memory_limits;
 pub(crate) use process::{
     Cgroups, HostProcess, RawHost, adopt_orphans, prepare_spawner, running_executable, spawn_host,
