@@ -9,10 +9,14 @@ mod config_errors;
 mod confined;
 #[cfg(target_os = "linux")]
 mod containment;
+#[cfg(unix)]
+mod doctor;
 mod fuzz;
 mod hosting;
 #[cfg(unix)]
 mod intruder;
+#[cfg(target_os = "linux")]
+mod manual;
 #[cfg(target_os = "linux")]
 mod reload;
 #[cfg(unix)]
@@ -26,3 +30,5 @@ mod soak;
 #[cfg(target_os = "linux")]
 mod supervision;
 mod support;
+#[cfg(unix)]
+mod support_bundle;

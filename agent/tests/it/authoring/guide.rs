@@ -11,6 +11,7 @@ use mockapp_server::{Options, Server};
 use serde_json::Value;
 
 use super::dev::Dev;
+use crate::support::blocks::blocks;
 use crate::support::connectors::{cargo, workspace};
 use crate::support::home::{AGENT, text};
 
@@ -18,37 +19,6 @@ use crate::support::home::{AGENT, text};
 const APP: &str = "127.0.0.1:8000";
 /// Where they say that `dev` serves.
 const DEV: &str = "127.0.0.1:8080";
-
-/// A fenced block: its language, what follows that, and its text.
-struct Block {
-    language: String,
-    mark: String,
-    text: String,
-}
-
-fn blocks(guide: &str) -> Vec<Block> {
-    let text = fs::read_to_string(workspace().join("docs").join(guide)).unwrap();
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        match (line.strip_prefix("```"), inside) {
-            (Some(_), true) => inside = false,
-            (Some(info), false) => {
-                let (language, mark) = info.split_once(' ').unwrap_or((info, ""));
-                let (language, mark) = (language.to_owned(), mark.to_owned());
-                blocks.push(Block {
-                    language,
-                    mark,
-                    text: String::new(),
-                });
-                inside = true;
-            }
-            (None, true) => blocks.last_mut().unwrap().text += &format!("{line}\n"),
-            (None, false) => {}
-        }
-    }
-    blocks
-}
 
 /// A project in the making.
 struct Project {

@@ -15,6 +15,14 @@ pub(crate) fn mockapp() -> PathBuf {
     BUILT.get_or_init(|| rust("mockapp", "libmockapp.so")).clone()
 }
 
+/// The program that is the mock app.
+pub(crate) fn mockapp_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| rust("mockapp-server", "mockapp-server"))
+        .clone()
+}
+
 /// A Rust connector that panics.
 pub(crate) fn rust_rogue() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

@@ -3,6 +3,8 @@
 #[cfg(unix)]
 pub(crate) mod agent;
 #[cfg(target_os = "linux")]
+pub(crate) mod blocks;
+#[cfg(target_os = "linux")]
 pub(crate) mod booted;
 pub(crate) mod cc;
 #[cfg(unix)]
