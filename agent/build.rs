@@ -1,4 +1,8 @@
-//! Lists the sources that `connector new` lays beside a new connector, so that it can be built without this repository.
+//! Lists the sources that `connector new` lays beside a new connector, so that it can be built without this repository, and
+//! compiles what Windows reads from the program.
+
+#[path = "build/resources.rs"]
+mod resources;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +24,9 @@ fn main() -> io::Result<()> {
         below(&root, &mut files)?;
         list(&mut text, name, &root, &mut files);
     }
-    fs::write(variable("OUT_DIR")?.join("sources.rs"), text)
+    let out = variable("OUT_DIR")?;
+    fs::write(out.join("sources.rs"), text)?;
+    resources::compile(&out)
 }
 
 fn variable(name: &str) -> io::Result<PathBuf> {

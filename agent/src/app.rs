@@ -12,7 +12,9 @@
 //! `build` takes everything that can be missing or taken, so that a wrong configuration is told before anything is served.
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File, TryLockError};
+#[cfg(unix)]
+use std::fs;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -416,8 +418,24 @@ fn trusted(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn trusted(_: &Path) -> io::Result<()> {
+/// What stands in the state directory is believed: the copies of libraries, and who answers on the control pipe.
+#[cfg(windows)]
+fn trusted(path: &Path) -> io::Result<()> {
+    let facts = crate::os::path_facts(path)?;
+    let owner = &facts.owner;
+    let refused = |text| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    if *owner != crate::os::current_owner() && !owner.is_system() && !owner.is_service() {
+        return refused(format!(
+            "it belongs to {owner}; run `icacls \"{}\" /setowner Administrators`",
+            path.display()
+        ));
+    }
+    if facts.world_writable {
+        return refused(format!(
+            "others may write it; take that right from them with `icacls \"{}\"`",
+            path.display()
+        ));
+    }
     Ok(())
 }
 
@@ -427,9 +445,9 @@ fn make_private(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn make_private(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    crate::os::create_private_dir(path)
 }
 
 /// Waits for `shutdown`. A task that ends before is a defect: without its listener the agent is of no use.

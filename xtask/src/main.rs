@@ -24,7 +24,6 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
@@ -61,11 +60,14 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
-    /// The Windows side, from Linux
+    /// The Windows side, from Linux: build it, and run it under Wine, in a console, as a service and from its installer
     Windows {
-        /// Compile everything for x86_64-pc-windows-gnu
+        /// Only compile everything for x86_64-pc-windows-gnu
         #[arg(long)]
         check: bool,
+        /// Only make the installer, as it is released
+        #[arg(long, conflicts_with = "check")]
+        msi: bool,
     },
     /// Compare the SDK with the reference SDK (connector-py), which is installed if missing
     Reference,
@@ -95,8 +97,9 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Test { full } => test::run_all(&workspace, *full),
         Task::Up { once } => up::show(&workspace, *once),
         Task::Bench { quick, only } => bench::run_all(&workspace, *quick, only.as_deref()),
-        Task::Windows { check: true } => windows::check(&workspace),
-        Task::Windows { check: false } => bail!("say what to do: cargo xtask windows --check"),
+        Task::Windows { check: true, .. } => windows::check(&workspace),
+        Task::Windows { msi: true, .. } => windows::msi(&workspace).map(drop),
+        Task::Windows { .. } => windows::test(&workspace),
         Task::Reference => {
             reference::prepare(&workspace)?;
             reference::compare(&workspace)

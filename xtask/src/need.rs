@@ -90,6 +90,27 @@ pub(crate) fn windows_toolchain() -> anyhow::Result<WindowsToolchain> {
     Ok(toolchain)
 }
 
+/// Wine, which Windows programs run under, and curl, which calls them from outside.
+pub(crate) fn wine() -> anyhow::Result<()> {
+    if !exists("wine") {
+        install(&["wine", "wine64"])?;
+    }
+    if !exists("curl") {
+        install(&["curl"])?;
+    }
+    Ok(())
+}
+
+/// What makes Windows' installers.
+pub(crate) fn installer_tools() -> anyhow::Result<()> {
+    // msibuild knows no option that does nothing.
+    let msibuild = Command::new("msibuild").arg("--help").output();
+    if !exists("wixl") || msibuild.is_err() {
+        install(&["wixl", "msitools"])?;
+    }
+    Ok(())
+}
+
 /// cargo-deny, built from source if it is missing, which takes minutes.
 pub(crate) fn cargo_deny() -> anyhow::Result<()> {
     if exists("cargo-deny") {

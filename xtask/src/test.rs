@@ -17,7 +17,7 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
             need::systemd()?;
         }
         if windows::possible() {
-            need::windows_toolchain().map(drop)
+            windows::prepare()
         } else {
             Ok(())
         }

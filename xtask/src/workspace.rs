@@ -13,6 +13,7 @@ use serde_json::Value;
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
+    version: Option<String>,
 }
 
 impl Workspace {
@@ -46,7 +47,15 @@ impl Workspace {
         Ok(Self {
             root: path("workspace_root")?,
             target: path("target_directory")?,
+            version: version_of(&metadata, "lumos-agent"),
         })
+    }
+
+    /// The version of the agent.
+    pub(crate) fn version(&self) -> anyhow::Result<String> {
+        self.version
+            .clone()
+            .context("cargo metadata knows no lumos-agent")
     }
 
     /// A path below the workspace's root.
@@ -83,6 +92,12 @@ impl Workspace {
     pub(crate) fn cargo(&self) -> Command {
         self.command(cargo())
     }
+}
+
+fn version_of(metadata: &Value, package: &str) -> Option<String> {
+    let packages = metadata["packages"].as_array()?;
+    let found = packages.iter().find(|one| one["name"] == package)?;
+    found["version"].as_str().map(str::to_owned)
 }
 
 fn cargo() -> OsString {

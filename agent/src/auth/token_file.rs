@@ -328,9 +328,31 @@ fn trusted(path: &Path, metadata: &Metadata) -> Result<(), TokenFileError> {
     Ok(())
 }
 
-/// On Windows the directory's protected access list, which the installation sets, keeps others out.
-#[cfg(not(unix))]
-fn trusted(_: &Path, _: &Metadata) -> Result<(), TokenFileError> {
+#[cfg(windows)]
+fn trusted(path: &Path, _: &Metadata) -> Result<(), TokenFileError> {
+    let untrusted = |reason, remedy| TokenFileError::Untrusted {
+        path: path.to_owned(),
+        reason,
+        remedy,
+    };
+    let facts = crate::os::path_facts(path).map_err(|source| TokenFileError::Io {
+        action: "examine",
+        path: path.to_owned(),
+        source,
+    })?;
+    let owner = &facts.owner;
+    if !owner.is_system() && *owner != crate::os::current_owner() {
+        return Err(untrusted(
+            format!("it belongs to {owner}"),
+            "make the Administrators its owner with `icacls FILE /setowner Administrators`",
+        ));
+    }
+    if facts.world_writable {
+        return Err(untrusted(
+            "others may write it".into(),
+            "take that right from them with `icacls`",
+        ));
+    }
     Ok(())
 }
 

@@ -66,7 +66,7 @@ pub(super) enum Command {
     /// Show or renew the certificate of the dispatch listener
     Cert(CertArgs),
     /// Install, remove, start and stop the agent as a service of this machine
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Service(super::service::ServiceArgs),
     /// Tell what is wrong and what to do, with or without a running agent
     #[command(
@@ -80,7 +80,11 @@ pub(super) enum Command {
     SupportBundle(super::support_bundle::BundleArgs),
     /// The process that a connector lives in; started by the agent
     #[command(hide = true)]
-    ConnectorHost,
+    ConnectorHost {
+        /// The pipes that it has inherited, on Windows
+        #[arg(hide = true)]
+        pipes: Vec<usize>,
+    },
 }
 
 /// `init`.
@@ -112,6 +116,10 @@ pub(super) struct RunArgs {
     /// Level of the agent's log, instead of log.level
     #[arg(long, value_enum, value_name = "LEVEL", ignore_case = true)]
     pub(super) log_level: Option<Level>,
+    /// Be the service that Windows' service control manager has started
+    #[cfg(windows)]
+    #[arg(long, hide = true)]
+    pub(super) service: bool,
 }
 
 /// `--log-level`.

@@ -41,42 +41,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
     let layout = Layout::of(args.dir.as_deref())?;
     layout.refuse_existing()?;
     let names = names(&args.hosts);
-    let now = Timestamp::now();
-    let bad_name = |error: issue::IssueError| {
-        Failure::new(
-            Exit::Usage,
-            error.to_string(),
-            "give --host a DNS name or an IP address, without scheme or port",
-        )
-    };
-    let authority = issue::authority(&names, now).map_err(bad_name)?;
-    let server = issue::server(&authority, &names, now).map_err(bad_name)?;
-
-    for (path, access) in layout.directories() {
-        files::directory(path, access).map_err(|error| Failure::file("make", path, &error))?;
-    }
-    let set = if args.dir.is_some() {
-        template::private_paths()
-    } else {
-        Vec::new()
-    };
-    let config = template::config_file(&set);
-    create(&layout.tls.join("ca.pem"), &authority.certificate, Access::Public)?;
-    create(
-        &layout.tls.join("ca.key"),
-        &authority.private_key,
-        Access::Private,
-    )?;
-    create(
-        &layout.tls.join("server.pem"),
-        &server.certificate,
-        Access::Public,
-    )?;
-    create(
-        &layout.tls.join("server.key"),
-        &server.private_key,
-        Access::Service,
-    )?;
+    let ca_certificate = lay_out(&layout, &names)?;
     let token = TokenFile::new(&layout.tokens)
         .create("lumos", all_connectors(), None)
         .map_err(|error| {
@@ -86,20 +51,75 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
                 "check the directory, and try again",
             )
         })?;
-    // The configuration comes last: without it nothing that was begun counts as an installation.
-    create(&layout.config, &config, Access::Public)?;
+    configure(&layout, args.dir.is_some())?;
 
-    let description = describe(authority.certificate.as_bytes())
+    let description = describe(ca_certificate.as_bytes())
         .map_err(|error| Failure::new(Exit::Failed, error, "try again"))?;
     let block = Block {
         base_url: base_url(&names),
-        ca_certificate: authority.certificate,
+        ca_certificate,
         ca_fingerprint_sha256: description.fingerprint_sha256,
         token: token.expose_secret().to_owned(),
         config: layout.config,
     };
     report(args, &block)?;
     Ok(Exit::Ok)
+}
+
+/// Sets up the agent of the installed package, but for a token, which nobody would see: an installer has no terminal.
+/// Whether there was none.
+#[cfg(windows)]
+pub(super) fn for_installer() -> Result<bool, Failure> {
+    let layout = Layout::of(None)?;
+    if layout.config.exists() {
+        return Ok(false);
+    }
+    layout.refuse_existing()?;
+    lay_out(&layout, &names(&[]))?;
+    configure(&layout, false)?;
+    Ok(true)
+}
+
+/// Makes the directories, the authority and the server's certificate. Gives the authority's certificate.
+fn lay_out(layout: &Layout, names: &[String]) -> Result<String, Failure> {
+    let now = Timestamp::now();
+    let bad_name = |error: issue::IssueError| {
+        Failure::new(
+            Exit::Usage,
+            error.to_string(),
+            "give --host a DNS name or an IP address, without scheme or port",
+        )
+    };
+    let authority = issue::authority(names, now).map_err(bad_name)?;
+    let server = issue::server(&authority, names, now).map_err(bad_name)?;
+    for (path, access) in layout.directories() {
+        files::directory(path, access).map_err(|error| Failure::file("make", path, &error))?;
+    }
+    let made = [
+        ("ca.pem", &authority.certificate, Access::Public),
+        ("ca.key", &authority.private_key, Access::Private),
+        ("server.pem", &server.certificate, Access::Public),
+        ("server.key", &server.private_key, Access::Service),
+    ];
+    for (name, content, access) in made {
+        create(&layout.tls.join(name), content, access)?;
+    }
+    Ok(authority.certificate)
+}
+
+/// Writes the configuration, which comes last: without it nothing that was begun counts as an installation.
+fn configure(layout: &Layout, private: bool) -> Result<(), Failure> {
+    let set = if private {
+        template::private_paths()
+    } else {
+        Vec::new()
+    };
+    create(&layout.config, &template::config_file(&set), Access::Public)?;
+    #[cfg(windows)]
+    if !private {
+        super::installed::secure()?;
+    }
+    Ok(())
 }
 
 /// The scope of the first token: every connector, but not the agent's administration.

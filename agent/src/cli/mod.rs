@@ -16,13 +16,17 @@ mod doctor;
 mod exit;
 mod files;
 mod init;
+#[cfg(windows)]
+mod installed;
 mod new;
 mod output;
 mod package;
 mod remote;
 mod run;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod service;
+#[cfg(windows)]
+mod service_run;
 mod signals;
 mod status;
 mod support_bundle;
@@ -59,12 +63,16 @@ fn run_command() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
-    if matches!(cli.command, Command::ConnectorHost) {
+    if matches!(cli.command, Command::ConnectorHost { .. }) {
         // A host has no runtime of its own making, and must not touch anything before it is confined.
         return host();
     }
     // Whatever the command, it may hold credentials. A system that refuses this runs the agent all the same.
     let _ = crate::os::disable_core_dumps();
+    #[cfg(windows)]
+    if matches!(&cli.command, Command::Run(args) if args.service) {
+        return service_run::run(cli);
+    }
     match dispatch(cli) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -109,11 +117,11 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Call(args) => call::run(&context, args).await,
             Command::Token(args) => token::run(&context, args),
             Command::Cert(args) => cert::run(&context, args),
-            #[cfg(target_os = "linux")]
+            #[cfg(any(target_os = "linux", windows))]
             Command::Service(args) => service::run(&context, &args),
             Command::Doctor(args) => doctor::run(&context, &args).await,
             Command::SupportBundle(args) => support_bundle::run(&context, &args).await,
-            Command::ConnectorHost => Ok(Exit::Usage),
+            Command::ConnectorHost { .. } => Ok(Exit::Usage),
         }
     })
 }

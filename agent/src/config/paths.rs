@@ -35,8 +35,7 @@ impl Place {
     /// On this machine: below `%ProgramData%`.
     #[cfg(windows)]
     pub(crate) fn path(self) -> PathBuf {
-        let data = std::env::var_os("ProgramData").unwrap_or_else(|| r"C:\ProgramData".into());
-        let base = PathBuf::from(data).join("Lumos").join("Agent");
+        let base = program_data().join("Lumos").join("Agent");
         match self {
             Place::Configuration => base,
             Place::State => base.join("state"),
@@ -44,6 +43,19 @@ impl Place {
             Place::Logs => base.join("logs"),
         }
     }
+}
+
+/// `%ProgramData%` as the system has it: an environment variable could be anything, and an administrator's command believes
+/// what it finds there.
+#[cfg(windows)]
+fn program_data() -> PathBuf {
+    const FOLDERS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+    let path = windows_registry::LOCAL_MACHINE
+        .open(FOLDERS)
+        .and_then(|key| key.get_string("ProgramData"))
+        .unwrap_or_else(|_| r"%SystemDrive%\ProgramData".into());
+    let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".into());
+    PathBuf::from(path.replace("%SystemDrive%", &drive))
 }
 
 /// The configuration file of a packaged installation.

@@ -330,11 +330,10 @@ async fn connect(address: &Path) -> io::Result<tokio::net::UnixStream> {
 
 #[cfg(windows)]
 async fn connect(address: &Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
-    use tokio::net::windows::named_pipe::ClientOptions;
     /// All instances of the pipe are taken for the moment.
     const ERROR_PIPE_BUSY: i32 = 231;
     for _ in 0..100 {
-        match ClientOptions::new().open(address) {
+        match crate::os::open_control_pipe(address) {
             Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

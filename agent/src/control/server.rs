@@ -1,7 +1,7 @@
 //! Where the control socket is, who may connect, and serving it.
 //!
 //! Linux: a Unix socket in the state directory, which only its owner may enter; each peer's user id is checked besides.
-//! Windows: a named pipe whose default access list lets only the system, administrators and the agent's own account write.
+//! Windows: a named pipe that only the system, administrators and the agent's own account may open.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -167,7 +167,9 @@ mod platform {
     use std::io;
     use std::path::{Path, PathBuf};
 
-    use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
+    use tokio::net::windows::named_pipe::NamedPipeServer;
+
+    use crate::os::create_control_pipe;
 
     pub(super) struct Acceptor {
         path: PathBuf,
@@ -177,19 +179,13 @@ mod platform {
     impl Acceptor {
         pub(super) fn bind(state_dir: &Path) -> io::Result<Self> {
             let path = super::endpoint(state_dir);
-            // The first instance fails if anybody else made a pipe of that name before.
-            let next = ServerOptions::new()
-                .first_pipe_instance(true)
-                .reject_remote_clients(true)
-                .create(&path)?;
+            let next = create_control_pipe(&path, true)?;
             Ok(Acceptor { path, next })
         }
 
         pub(super) async fn accept(&mut self) -> io::Result<NamedPipeServer> {
             self.next.connect().await?;
-            let next = ServerOptions::new()
-                .reject_remote_clients(true)
-                .create(&self.path)?;
+            let next = create_control_pipe(&self.path, false)?;
             Ok(std::mem::replace(&mut self.next, next))
         }
     }

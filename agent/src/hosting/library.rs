@@ -155,13 +155,12 @@ fn open(path: &Path) -> Result<libloading::Library, libloading::Error> {
 
 #[cfg(windows)]
 fn open(path: &Path) -> Result<libloading::Library, libloading::Error> {
-    use libloading::os::windows::{
-        LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, Library,
-    };
-    let flags = LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR;
+    use libloading::os::windows::{LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, Library};
+    // What it needs comes from the system, or from beside the agent: not from the working directory, and not along PATH.
+    // Beside the private copy lie other connectors alone.
     // SAFETY: running the library's initialisers is the purpose. In a host process nothing else is at stake; in the daemon
     // the configuration has vouched for the library, and it was inspected in a host process before.
-    unsafe { Library::load_with_flags(path, flags) }.map(Into::into)
+    unsafe { Library::load_with_flags(path, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS) }.map(Into::into)
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

@@ -1,5 +1,5 @@
-//! What the service manager is told of the agent (systemd: `sd_notify(3)`), and the sockets that it holds for the agent
-//! (`sd_listen_fds(3)`). Without a service manager nothing is said and nothing is taken.
+//! What the service manager is told of the agent (systemd: `sd_notify(3)`; Windows: the service's status), and the sockets
+//! that systemd holds for the agent (`sd_listen_fds(3)`). Without a service manager nothing is said and nothing is taken.
 //!
 //! ```text
 //! READY ─▶ STATUS… ─▶ RELOADING ─▶ READY ─▶ STOPPING ─▶ EXTEND_TIMEOUT… ─▶ end
@@ -12,9 +12,14 @@ mod systemd;
 #[cfg(target_os = "linux")]
 use systemd as platform;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as platform;
+
+#[cfg(not(any(target_os = "linux", windows)))]
 mod other;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use other as platform;
 
 use std::net::TcpListener;

@@ -11,7 +11,29 @@ pub enum Owner {
     Sid(String),
 }
 
+/// The security identifier of `NT SERVICE\LumosAgent`, which Windows derives from the service's name.
+#[cfg_attr(not(windows), allow(dead_code, reason = "Windows alone has such accounts"))]
+pub(crate) const SERVICE_SID: &str = "S-1-5-80-3591740114-798136609-1152638335-4220950236-2758208332";
+
+/// Who besides SYSTEM and the Administrators may use a file or directory of a package installed on Windows.
+#[cfg(windows)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Nobody.
+    Administrators,
+    /// The service's account may read.
+    ServiceReads,
+    /// The service's account may read, write and delete.
+    ServiceWrites,
+}
+
 impl Owner {
+    /// Whether it is the account that the installed service runs as.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        matches!(self, Owner::Sid(sid) if sid == SERVICE_SID)
+    }
+
     /// Whether it is the system itself: root; on Windows SYSTEM, the Administrators or the TrustedInstaller.
     #[must_use]
     pub fn is_system(&self) -> bool {
@@ -92,5 +114,22 @@ impl FileFacts {
     #[must_use]
     pub fn is_private(&self) -> bool {
         !(self.group_readable || self.group_writable || self.world_readable || self.world_writable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_identifier_is_derived_from_its_name() {
+        let name: Vec<u8> = "LUMOSAGENT".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &name);
+        let parts: Vec<String> = digest
+            .as_ref()
+            .chunks_exact(4)
+            .map(|part| u32::from_le_bytes(part.try_into().unwrap()).to_string())
+            .collect();
+        assert_eq!(SERVICE_SID, format!("S-1-5-80-{}", parts.join("-")));
     }
 }

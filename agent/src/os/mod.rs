@@ -20,10 +20,19 @@ use linux as imp;
 #[cfg(windows)]
 use windows as imp;
 
+#[cfg(windows)]
+pub(crate) use facts::Audience;
+#[cfg(windows)]
+pub(crate) use facts::SERVICE_SID;
 pub use facts::{FileFacts, FileKind, Owner, Stamp};
 pub(crate) use imp::Cgroups;
 #[cfg(target_os = "linux")]
 pub(crate) use imp::inherited_sockets;
+#[cfg(windows)]
+pub(crate) use imp::{
+    EventSource, SERVICE_NAME, ServiceRequest, create_control_pipe, give_to, open_control_pipe,
+    require_privileges, serve_as_service, service_requests, service_runs, service_stops,
+};
 pub(crate) use imp::{
     HostProcess, HostReader, HostWriter, Inbound, Inlet, Outbound, Output, RawHost, adopt_orphans, exit_now,
     harden_host, inherited_channels, keep_freed_memory, limit_host, prepare_spawner, running_executable,
@@ -36,6 +45,8 @@ pub use imp::{
 };
 pub use imp::{clock_follows_a_source, space, tcp_listeners, walls};
 pub use machine::{Listener, Space, Walls};
+#[cfg(windows)]
+pub(crate) use process::EventKind;
 pub(crate) use process::{HostCommand, HostIo, HostLimits, ProcessEnd};
 pub use process::{MemoryGuard, MemoryLimits, Usage};
 

@@ -21,6 +21,18 @@ pub(crate) struct HostCommand {
     pub(crate) cgroups: Option<Cgroups>,
 }
 
+/// How bad an event of the Event Log is.
+#[cfg(windows)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// `Information`
+    Information,
+    /// `Warning`
+    Warning,
+    /// `Error`
+    Error,
+}
+
 /// What holds a host to its memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

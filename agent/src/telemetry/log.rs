@@ -51,7 +51,10 @@ pub fn init(level: LogLevel, format: LogFormat) -> LogHandle {
             .boxed(),
     };
     // A second subscriber is refused; the first goes on.
-    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    #[cfg(windows)]
+    let subscriber = subscriber.with(super::event_log::layer());
+    let _ = subscriber.try_init();
     LogHandle(handle)
 }
 
@@ -77,6 +80,8 @@ pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
     }
+    #[cfg(windows)]
+    super::event_log::flush();
 }
 
 fn lines() -> &'static Lines {

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod connector_log;
+#[cfg(any(windows, test))]
+pub(crate) mod event_log;
 mod lines;
 pub mod log;
 pub(crate) mod mask;

@@ -86,6 +86,13 @@ pub enum TlsError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The same on Windows.
+    #[cfg(windows)]
+    #[error("the private key {} is readable by others; leave that to Administrators, SYSTEM and the agent's account with `icacls`", path.display())]
+    KeyReadableByOthers {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Two files that do not belong together.
     #[error(
         "the private key {} does not belong to the certificate {}",
@@ -250,10 +257,15 @@ fn refuse_public(path: &Path, metadata: &std::fs::Metadata) -> Result<(), TlsErr
     })
 }
 
-/// On Windows the directory's protected access list keeps others out.
-#[cfg(not(unix))]
-fn refuse_public(_: &Path, _: &std::fs::Metadata) -> Result<(), TlsError> {
-    Ok(())
+#[cfg(windows)]
+fn refuse_public(path: &Path, _: &std::fs::Metadata) -> Result<(), TlsError> {
+    // A file that cannot be examined could not be read either, and was.
+    match crate::os::path_facts(path) {
+        Ok(facts) if facts.world_readable => Err(TlsError::KeyReadableByOthers {
+            path: path.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn pair(

@@ -79,6 +79,7 @@ impl Outbox {
             .name("lumos-writer".into())
             .stack_size(128 * 1024)
             .spawn(move || writer.write_for_ever())?;
+        self.channel.attend();
         Ok(())
     }
 

@@ -121,6 +121,10 @@ impl HostReader {
 }
 
 impl HostWriter {
+    /// From now on a thread of its own calls [`HostWriter::write`]; nothing depends on that here.
+    #[expect(clippy::unused_self, reason = "the same as on Windows")]
+    pub(crate) fn attend(&self) {}
+
     /// Writes what fits at once; `WouldBlock` if nothing does.
     pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.send(parts, rustix::net::SendFlags::DONTWAIT)

@@ -3,6 +3,7 @@
 
 use std::io::{self, IoSlice, PipeReader, PipeWriter, Read, Write};
 use std::os::windows::io::{FromRawHandle, OwnedHandle, RawHandle};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
@@ -176,7 +177,11 @@ impl Slot {
 pub(crate) struct HostReader(PipeReader);
 
 /// The host's end of frames to the agent.
-pub(crate) struct HostWriter(Mutex<PipeWriter>);
+pub(crate) struct HostWriter {
+    pipe: Mutex<PipeWriter>,
+    /// Whether there is a thread that may wait for the pipe.
+    attended: AtomicBool,
+}
 
 /// Takes the channels that the agent left in this process; their handles are on the command line.
 ///
@@ -195,7 +200,11 @@ pub(crate) fn inherited_channels() -> io::Result<(HostReader, HostWriter)> {
     };
     let reader = PipeReader::from(next()?);
     let writer = PipeWriter::from(next()?);
-    Ok((HostReader(reader), HostWriter(Mutex::new(writer))))
+    let writer = HostWriter {
+        pipe: Mutex::new(writer),
+        attended: AtomicBool::new(false),
+    };
+    Ok((HostReader(reader), writer))
 }
 
 impl HostReader {
@@ -206,14 +215,23 @@ impl HostReader {
 }
 
 impl HostWriter {
-    /// A pipe cannot say whether it has room: always `WouldBlock`.
-    pub(crate) fn try_write(&self, _parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
+    /// From now on a thread of its own calls [`HostWriter::write`].
+    pub(crate) fn attend(&self) {
+        self.attended.store(true, Ordering::Release);
+    }
+
+    /// A pipe cannot say whether it has room: `WouldBlock`, once there is a thread that may wait. Until then the few small
+    /// frames of a start have to go out from here.
+    pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.attended.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.write(parts)
     }
 
     /// Writes some of it, waiting as long as it takes.
     pub(crate) fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
         match parts.iter().find(|part| !part.is_empty()) {
             Some(part) => pipe.write(part),
             None => Ok(0),

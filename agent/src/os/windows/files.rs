@@ -1,29 +1,23 @@
 //! Files, their owners and rights.
 
-use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::{AsRawHandle, FromRawHandle};
 use std::path::Path;
 
-use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
-};
-use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL,
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_READ,
     FILE_TYPE_DISK, GetFileInformationByHandle, GetFileType,
 };
 
+use super::descriptor::Descriptor;
 use super::process::wide;
 use super::security::rights;
 use crate::os::{FileFacts, FileKind, Stamp};
 
-/// Everything for the owner, SYSTEM and the Administrators; nothing inherited.
-const PRIVATE: &str = "D:P(A;OICI;FA;;;OW)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 /// 100 ns intervals between 1601 and 1970.
 const EPOCH: i128 = 116_444_736_000_000_000;
 
@@ -87,44 +81,6 @@ pub fn file_facts(file: &File) -> io::Result<FileFacts> {
 /// Those of the system calls.
 pub fn path_facts(path: &Path) -> io::Result<FileFacts> {
     file_facts(&open_untrusted(path)?)
-}
-
-/// A security descriptor made from text.
-struct Descriptor(PSECURITY_DESCRIPTOR);
-
-impl Descriptor {
-    fn private() -> io::Result<Self> {
-        let text = wide(PRIVATE.as_ref());
-        let mut descriptor = std::ptr::null_mut();
-        // SAFETY: the text is NUL-terminated; a place for the answer; its size is not asked for.
-        let outcome = unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                text.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut descriptor,
-                std::ptr::null_mut(),
-            )
-        };
-        if outcome == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Descriptor(descriptor))
-    }
-
-    fn attributes(&self) -> SECURITY_ATTRIBUTES {
-        SECURITY_ATTRIBUTES {
-            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).expect("a small struct"),
-            lpSecurityDescriptor: self.0,
-            bInheritHandle: 0,
-        }
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        // SAFETY: the system allocated it with LocalAlloc; freed once.
-        unsafe { LocalFree(self.0.cast::<c_void>()) };
-    }
 }
 
 /// Creates a file that only its owner, SYSTEM and the Administrators may read. It must not exist.

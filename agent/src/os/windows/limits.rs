@@ -7,6 +7,7 @@ use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Diagnostics::Debug::{
     SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SEM_NOOPENFILEERRORBOX, SetErrorMode,
 };
+use windows_sys::Win32::System::LibraryLoader::{LOAD_LIBRARY_SEARCH_DEFAULT_DIRS, SetDefaultDllDirectories};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
 /// Windows has no such limit.
@@ -30,14 +31,19 @@ pub fn disable_core_dumps() -> io::Result<()> {
 /// The system's allocator decides by itself.
 pub(crate) fn keep_freed_memory() {}
 
-/// What a host does to itself before it says HELLO: survives the console's Ctrl+C (the agent drains it first), and crashes
-/// without a dialogue.
+/// What a host does to itself before it says HELLO: survives the console's Ctrl+C (the agent drains it first), crashes
+/// without a dialogue, and takes libraries from the system and from beside the agent only, whatever a connector asks for:
+/// neither from the working directory nor along PATH.
 ///
 /// # Errors
-/// Those of `SetConsoleCtrlHandler`.
+/// Those of the system calls.
 pub(crate) fn harden_host() -> io::Result<()> {
     // SAFETY: no handler means that Ctrl+C is ignored.
     if unsafe { SetConsoleCtrlHandler(None, 1) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: sets a flag of this process.
+    if unsafe { SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_DEFAULT_DIRS) } == 0 {
         return Err(io::Error::last_os_error());
     }
     disable_core_dumps()

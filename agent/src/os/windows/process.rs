@@ -1,19 +1,25 @@
 //! Starting a host, learning of its end, ending it.
 
 use std::ffi::{OsStr, OsString, c_void};
+use std::fs::File;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use tokio::sync::watch;
 use windows_sys::Win32::Foundation::{FILETIME, HANDLE_FLAG_INHERIT, SetHandleInformation};
-use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
+use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_JOB_MEMORY,
-    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
-    TerminateJobObject,
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
+    JOB_OBJECT_LIMIT_JOB_MEMORY, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOB_OBJECT_UILIMIT_DESKTOP,
+    JOB_OBJECT_UILIMIT_DISPLAYSETTINGS, JOB_OBJECT_UILIMIT_EXITWINDOWS, JOB_OBJECT_UILIMIT_GLOBALATOMS,
+    JOB_OBJECT_UILIMIT_HANDLES, JOB_OBJECT_UILIMIT_READCLIPBOARD, JOB_OBJECT_UILIMIT_SYSTEMPARAMETERS,
+    JOB_OBJECT_UILIMIT_WRITECLIPBOARD, JOBOBJECT_BASIC_UI_RESTRICTIONS, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JOBOBJECTINFOCLASS, JobObjectBasicUIRestrictions, JobObjectExtendedLimitInformation,
+    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
@@ -26,6 +32,16 @@ use windows_sys::Win32::System::Threading::{
 
 use super::channel::{Inbound, Outbound};
 use crate::os::{HostCommand, HostIo, MemoryGuard, MemoryLimits, ProcessEnd, Usage};
+
+/// What of the desktop a host is kept from: the clipboard, other programs' windows, logging off.
+const NO_DESKTOP: u32 = JOB_OBJECT_UILIMIT_DESKTOP
+    | JOB_OBJECT_UILIMIT_DISPLAYSETTINGS
+    | JOB_OBJECT_UILIMIT_EXITWINDOWS
+    | JOB_OBJECT_UILIMIT_GLOBALATOMS
+    | JOB_OBJECT_UILIMIT_HANDLES
+    | JOB_OBJECT_UILIMIT_READCLIPBOARD
+    | JOB_OBJECT_UILIMIT_SYSTEMPARAMETERS
+    | JOB_OBJECT_UILIMIT_WRITECLIPBOARD;
 
 /// Nothing to do: what a host starts stays in its job, and ends with it.
 ///
@@ -46,9 +62,19 @@ pub fn claim_memory_limits() -> MemoryLimits {
     MemoryLimits::default()
 }
 
-/// The running executable; Windows does not let it be replaced while it runs, only renamed.
+/// The running executable. Windows lets nobody overwrite it while it runs, but would let it be renamed and another be put
+/// in its place, which hosts would then be started from; so it is held open without leave to do that.
 pub(crate) fn running_executable() -> io::Result<PathBuf> {
-    std::env::current_exe()
+    static HELD: OnceLock<File> = OnceLock::new();
+    let path = std::env::current_exe()?;
+    if HELD.get().is_none() {
+        let file = File::options()
+            .read(true)
+            .share_mode(FILE_SHARE_READ)
+            .open(&path)?;
+        HELD.get_or_init(|| file);
+    }
+    Ok(path)
 }
 
 /// Prepares the thread that spawns: nothing to do.
@@ -183,21 +209,32 @@ fn new_job(memory_limit: Option<u64>) -> io::Result<OwnedHandle> {
     // SAFETY: just made, owned by nobody else.
     let job = unsafe { OwnedHandle::from_raw_handle(job) };
     let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    limits.BasicLimitInformation.LimitFlags =
+        JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
     if let Some(bytes) = memory_limit {
         limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
         limits.JobMemoryLimit = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
-    // SAFETY: the struct is the one that the class asks for, with its size.
+    set_information(&job, JobObjectExtendedLimitInformation, &limits)?;
+    let desktop = JOBOBJECT_BASIC_UI_RESTRICTIONS {
+        UIRestrictionsClass: NO_DESKTOP,
+    };
+    // A service has no desktop to protect, and some systems have no such limits.
+    let _ = set_information(&job, JobObjectBasicUIRestrictions, &desktop);
+    Ok(job)
+}
+
+/// `limits` is the struct that `class` asks for.
+fn set_information<T>(job: &OwnedHandle, class: JOBOBJECTINFOCLASS, limits: &T) -> io::Result<()> {
+    // SAFETY: an open handle; the struct is the one that the class asks for, with its size.
     checked(unsafe {
         SetInformationJobObject(
             job.as_raw_handle(),
-            JobObjectExtendedLimitInformation,
-            (&raw const limits).cast(),
-            u32::try_from(size_of_val(&limits)).expect("a small struct"),
+            class,
+            std::ptr::from_ref(limits).cast(),
+            u32::try_from(size_of::<T>()).expect("a small struct"),
         )
-    })?;
-    Ok(job)
+    })
 }
 
 /// A list of attributes that names the handles to inherit; borrows them.

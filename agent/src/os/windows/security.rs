@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, c_void};
 use std::fs::File;
 use std::io;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 
 use windows_sys::Win32::Foundation::LocalFree;
-use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, GetSecurityInfo, SE_FILE_OBJECT};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, GetSecurityInfo, SE_FILE_OBJECT, SE_KERNEL_OBJECT, SE_OBJECT_TYPE,
+};
 use windows_sys::Win32::Security::{
     ACCESS_ALLOWED_ACE, ACL, DACL_SECURITY_INFORMATION, GetAce, GetTokenInformation, LookupAccountNameW,
     OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER,
@@ -46,14 +48,23 @@ impl Drop for Local {
 }
 
 pub(super) fn rights(file: &File) -> io::Result<Rights> {
+    rights_of(file.as_raw_handle(), SE_FILE_OBJECT)
+}
+
+/// Whose the other end of a pipe is.
+pub(super) fn owner_of_pipe(pipe: RawHandle) -> io::Result<Owner> {
+    rights_of(pipe, SE_KERNEL_OBJECT).map(|rights| rights.owner)
+}
+
+fn rights_of(handle: RawHandle, kind: SE_OBJECT_TYPE) -> io::Result<Rights> {
     let mut owner: PSID = std::ptr::null_mut();
     let mut list: *mut ACL = std::ptr::null_mut();
     let mut descriptor: PSECURITY_DESCRIPTOR = std::ptr::null_mut();
     // SAFETY: an open handle; owner and list point into the descriptor, which lives until `_descriptor` is dropped.
     let code = unsafe {
         GetSecurityInfo(
-            file.as_raw_handle(),
-            SE_FILE_OBJECT,
+            handle,
+            kind,
             OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
             &raw mut owner,
             std::ptr::null_mut(),
@@ -84,11 +95,21 @@ pub(super) fn rights(file: &File) -> io::Result<Rights> {
     })
 }
 
-/// All that the list allows to anybody but the owner and the system. Denials are not subtracted: they only make it safer.
+/// All that the list allows to anybody but the owner, the system, the service's account and who runs this process. Denials
+/// are not subtracted: they only make it safer.
 fn others_mask(list: *const ACL, owner: &Owner) -> io::Result<u32> {
     // SAFETY: the list is part of a valid descriptor.
     let count = unsafe { (*list).AceCount };
     let mut mask = 0;
+    let own = current_owner();
+    // S-1-3-4 stands for the owner.
+    let known = |who: &Owner| {
+        who == owner
+            || who == &own
+            || who.is_system()
+            || who.is_service()
+            || *who == Owner::Sid("S-1-3-4".into())
+    };
     for index in 0..u32::from(count) {
         let mut entry: *mut c_void = std::ptr::null_mut();
         // SAFETY: the index is below the count.
@@ -104,8 +125,7 @@ fn others_mask(list: *const ACL, owner: &Owner) -> io::Result<u32> {
         // SAFETY: an entry of this type ends with a SID that begins at SidStart.
         let sid = unsafe { &raw mut (*entry).SidStart };
         let who = Owner::Sid(sid_text(sid.cast())?);
-        // S-1-3-4 stands for the owner.
-        if who == *owner || who.is_system() || who == Owner::Sid("S-1-3-4".into()) {
+        if known(&who) {
             continue;
         }
         // SAFETY: an entry of this type has a mask.

@@ -1,0 +1,270 @@
+//! The installer and the service: from an empty machine over an upgrade to the removal.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::build::Build;
+use super::curl::{Callee, free_port};
+use super::msi;
+use super::wine::{PATIENCE, Wine, eventually};
+use crate::run::say;
+use crate::workspace::Workspace;
+
+const AGENT: &str = r"C:\Program Files\Lumos\Agent\lumos-agent.exe";
+const ENVIRONMENT: &str = r"HKLM\System\CurrentControlSet\Control\Session Manager\Environment";
+const SERVICE: &str = r"HKLM\System\CurrentControlSet\Services\LumosAgent";
+const EVENTS: &str = r"HKLM\System\CurrentControlSet\Services\EventLog\Application\LumosAgent";
+/// Prints the text of each event whose code is on its command line, as Event Viewer finds it.
+const EVENT_TEXTS: &str = r#"
+#include <windows.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words)
+{
+    HMODULE from = LoadLibraryExA(words[1], NULL, LOAD_LIBRARY_AS_DATAFILE);
+    char *line[] = {"the line of the log", NULL};
+    for (int i = 2; i < count; i++) {
+        char text[4096];
+        DWORD flags = FORMAT_MESSAGE_FROM_HMODULE | FORMAT_MESSAGE_ARGUMENT_ARRAY;
+        if (!FormatMessageA(flags, from, strtoul(words[i], NULL, 0), 0, text, sizeof text, (va_list *)line))
+            return 1;
+        printf("%s\n", text);
+    }
+    return 0;
+}
+"#;
+
+/// A machine that the installer runs on.
+struct Machine<'a> {
+    wine: &'a Wine,
+    port: u16,
+}
+
+pub(crate) fn check(
+    workspace: &Workspace,
+    wine: &Wine,
+    built: &Build,
+    installer: &Path,
+) -> anyhow::Result<()> {
+    let machine = Machine {
+        wine,
+        port: free_port()?,
+    };
+    machine.use_free_ports()?;
+    machine.install(installer)?;
+    machine.is_set_up()?;
+    machine.events_have_texts(workspace)?;
+    let callee = machine.callee()?;
+    callee.wait()?;
+    machine.loads_while_it_runs(built, &callee)?;
+    machine.reads_its_configuration_again(&callee)?;
+    machine.stops_and_starts(&callee)?;
+
+    let newer = msi::make_version(workspace, built, "99.0.0")?;
+    let upgraded = machine.upgrade(&newer, &callee);
+    std::fs::remove_file(&newer)?;
+    upgraded
+}
+
+impl Machine<'_> {
+    /// The installer makes a configuration with the usual ports, which may be taken where this runs.
+    fn use_free_ports(&self) -> anyhow::Result<()> {
+        let admin = free_port()?;
+        for (name, port) in [("DISPATCH", self.port), ("ADMIN", admin)] {
+            let name = format!("LUMOS_AGENT__{name}__LISTEN");
+            let address = format!("127.0.0.1:{port}");
+            self.wine
+                .run(&["reg", "add", ENVIRONMENT, "/v", &name, "/d", &address, "/f"])?;
+        }
+        self.wine.restart()
+    }
+
+    fn install(&self, installer: &Path) -> anyhow::Result<()> {
+        let file = format!("Z:{}", installer.display()).replace('/', "\\");
+        self.wine.run(&["msiexec", "/i", &file, "/qn"]).map(drop)
+    }
+
+    fn agent(&self, words: &[&str]) -> anyhow::Result<String> {
+        let words: Vec<&str> = std::iter::once(&AGENT).chain(words).copied().collect();
+        self.wine.run(&words).map(|outcome| outcome.stdout)
+    }
+
+    fn registry(&self, key: &str) -> anyhow::Result<String> {
+        self.wine
+            .run(&["reg", "query", key])
+            .map(|outcome| outcome.stdout)
+    }
+
+    /// The service as it is described, and everything beside it.
+    fn is_set_up(&self) -> anyhow::Result<()> {
+        let status: Value = serde_json::from_str(&self.agent(&["service", "status", "--output", "json"])?)?;
+        ensure!(
+            status["state"] == "running" && status["starts_with_the_machine"] == true,
+            "the service is {status}"
+        );
+        let service = self.registry(SERVICE)?;
+        ensure!(
+            service.contains(r"NT SERVICE\LumosAgent"),
+            "the service's account: {service}"
+        );
+        ensure!(
+            service.contains("\"C:\\Program Files\\Lumos\\Agent\\lumos-agent.exe\" run --service"),
+            "the service's command is not quoted: {service}"
+        );
+        ensure!(
+            self.registry(EVENTS)?.contains(AGENT),
+            "the source of events is not registered"
+        );
+        ensure!(
+            self.registry(ENVIRONMENT)?
+                .contains(r"C:\Program Files\Lumos\Agent\"),
+            "the program is not in PATH"
+        );
+        for file in [
+            "agent.toml",
+            "tls/ca.pem",
+            "tls/server.key",
+            "connectors",
+            "state",
+        ] {
+            let path = self.wine.drive("ProgramData/Lumos/Agent").join(file);
+            ensure!(path.exists(), "the installer made no {}", path.display());
+        }
+        say("   the installer sets up and starts the service");
+        Ok(())
+    }
+
+    fn events_have_texts(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let source = self.wine.scratch("events.c");
+        let program = self.wine.scratch("events.exe");
+        std::fs::write(&source, EVENT_TEXTS)?;
+        let mut cc = workspace.command(crate::need::MINGW_CC);
+        crate::run::run(cc.arg("-o").arg(&program).arg(&source))?;
+        let page = std::fs::read_to_string(workspace.path("docs/windows-events.md"))?;
+        let mut codes = Vec::new();
+        for row in page.lines().filter(|line| line.starts_with("| ")) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let severity = match cells[2] {
+                "Information" => 1_u32,
+                "Warning" => 2,
+                "Error" => 3,
+                _ => continue,
+            };
+            codes.push((severity << 30 | cells[1].parse::<u32>()?).to_string());
+        }
+        ensure!(
+            codes.len() > 20,
+            "docs/windows-events.md has {} events",
+            codes.len()
+        );
+        let mut words = vec![program.display().to_string(), AGENT.to_owned()];
+        words.extend(codes.iter().cloned());
+        let texts = self.wine.run(&words)?.stdout;
+        let found = texts.matches("the line of the log").count();
+        ensure!(
+            found == codes.len(),
+            "{found} of {} events have texts:\n{texts}",
+            codes.len()
+        );
+        say(&format!(
+            "   all {found} events of the catalogue have their texts in the program"
+        ));
+        Ok(())
+    }
+
+    fn callee(&self) -> anyhow::Result<Callee> {
+        let made = self.agent(&["token", "create", "--name", "lumos", "--scope", "*:*"])?;
+        let made: Value = serde_json::from_str(&made).context("token create prints no JSON")?;
+        let token = made["token"].as_str().context("there is no token")?;
+        let ca = self.wine.drive("ProgramData/Lumos/Agent/tls/ca.pem");
+        Callee::new(self.port, &ca, token, &self.wine.scratch(""))
+    }
+
+    fn loads_while_it_runs(&self, built: &Build, callee: &Callee) -> anyhow::Result<()> {
+        let library = self.wine.drive("ProgramData/Lumos/Agent/connectors/mockapp.dll");
+        std::fs::copy(built.file("mockapp.dll"), library)?;
+        callee.wait_for("mockapp", true)?;
+        let info = callee.call("mockapp/info", &json!({}))?;
+        ensure!(info["response"]["app_id"] == "mockapp", "mockapp answers {info}");
+        say("   the service serves HTTPS and loads a DLL that is dropped in");
+        Ok(())
+    }
+
+    /// `sc control LumosAgent paramchange`, by way of what Wine has.
+    fn reads_its_configuration_again(&self, callee: &Callee) -> anyhow::Result<()> {
+        let config = self.wine.drive("ProgramData/Lumos/Agent/agent.toml");
+        let mut text = std::fs::read_to_string(&config)?;
+        text.push_str("\n[connectors.settings.mockapp]\nenabled = false\n");
+        std::fs::write(&config, text)?;
+        callee.wait_for("mockapp", false)?;
+        let text = std::fs::read_to_string(&config)?.replace("enabled = false", "enabled = true");
+        std::fs::write(&config, text)?;
+        callee.wait_for("mockapp", true)
+    }
+
+    fn stops_and_starts(&self, callee: &Callee) -> anyhow::Result<()> {
+        self.agent(&["service", "stop"])?;
+        let stopped = self.wine.outcome(
+            self.wine
+                .command(&[AGENT, "service", "status", "--output", "json"]),
+        )?;
+        ensure!(
+            stopped.status.code() == Some(69) && stopped.stdout.contains("\"stopped\""),
+            "after its stop the service is {}",
+            stopped.stdout
+        );
+        ensure!(
+            callee.post("mockapp/info", &json!({})).is_err(),
+            "a stopped service answers"
+        );
+        self.agent(&["service", "start"])?;
+        callee.wait_for("mockapp", true)?;
+        say("   the service stops and starts, and knows its connectors again");
+        Ok(())
+    }
+
+    /// Configuration, token and connector are the same afterwards, and stay after the removal.
+    fn upgrade(&self, newer: &Path, callee: &Callee) -> anyhow::Result<()> {
+        let kept = [
+            "agent.toml",
+            "tokens.json",
+            "tls/server.key",
+            "connectors/mockapp.dll",
+        ];
+        let read = || -> anyhow::Result<Vec<Vec<u8>>> {
+            let home = self.wine.drive("ProgramData/Lumos/Agent");
+            kept.iter()
+                .map(|file| Ok(std::fs::read(home.join(file))?))
+                .collect()
+        };
+        let before = read()?;
+        self.install(newer)?;
+        callee.wait_for("mockapp", true)?;
+        ensure!(read()? == before, "the upgrade has changed one of {kept:?}");
+        say("   an upgrade keeps configuration, tokens and connectors");
+
+        let file = format!("Z:{}", newer.display()).replace('/', "\\");
+        self.wine.run(&["msiexec", "/x", &file, "/qn"])?;
+        eventually("the end of the service", PATIENCE, || {
+            Ok(callee.post("mockapp/info", &json!({})).is_err())
+        })?;
+        let gone = |key: &str| -> anyhow::Result<bool> {
+            let outcome = self.wine.outcome(self.wine.command(&["reg", "query", key]))?;
+            Ok(!outcome.status.success())
+        };
+        ensure!(gone(SERVICE)?, "the removal leaves the service");
+        ensure!(gone(EVENTS)?, "the removal leaves the source of events");
+        ensure!(
+            !self
+                .wine
+                .drive("Program Files/Lumos/Agent/lumos-agent.exe")
+                .exists(),
+            "the removal leaves the program"
+        );
+        ensure!(read()? == before, "the removal has changed one of {kept:?}");
+        say("   the removal leaves nothing but configuration, tokens, connectors and state");
+        Ok(())
+    }
+}
