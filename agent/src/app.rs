@@ -16,7 +16,7 @@
 use std::fs;
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Principal, Via};
-use crate::conditions::Conditions;
+use crate::conditions::{self, Conditions};
 use crate::config::Config;
 use crate::connectors::Connectors;
 use crate::control::{self, Control, ControlServer};
@@ -41,6 +41,9 @@ use crate::http::listener::Listener;
 use crate::manager::{Activated, Manager};
 use crate::os::MemoryLimits;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use crate::telemetry::files::{LogFiles, Retention};
+use crate::telemetry::levels::Levels;
+use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
 
@@ -88,6 +91,10 @@ pub struct Options {
     pub conditions: Option<Conditions>,
     /// Reads the configuration anew, for `POST /control/reload`.
     pub reload: Option<Reload>,
+    /// The log of this process, whose level follows the configuration.
+    pub log: Option<LogHandle>,
+    /// Where log files go; none if none are given.
+    pub log_files: Option<LogFiles>,
     /// The numbers; a fresh set if none is given.
     pub metrics: Option<Metrics>,
     /// How hosts' memory is limited.
@@ -102,7 +109,8 @@ pub struct Options {
 pub struct App {
     config: watch::Receiver<Arc<Config>>,
     connectors: Connectors,
-    logs: ConnectorLogs,
+    levels: Levels,
+    log_files: Option<LogFiles>,
     health: Arc<Health>,
     dispatch: Listener,
     admin: Option<Listener>,
@@ -144,13 +152,15 @@ impl App {
         let handed_over = options.activated.dispatch.is_some();
         let sockets = Sockets::bind(&settings, options.activated).await?;
         let connectors_stop = CancellationToken::new();
-        let logs = connector_logs(&settings, &metrics)?;
+        let logs = connector_logs(&settings, options.log_files.clone(), &metrics)?;
+        let levels = Levels::new(config.clone(), options.log, logs.clone());
         let launcher = Launcher::within(&options.memory).map_err(BuildError::Launcher)?;
         let connectors = Connectors::start(
             config.clone(),
             launcher,
-            logs.clone(),
+            logs,
             metrics.clone(),
+            conditions.clone(),
             connectors_stop.clone(),
         )
         .await
@@ -170,11 +180,12 @@ impl App {
             handing_over: CancellationToken::new(),
             listening: AtomicBool::new(false),
         });
-        let wired = Wired::new(&health, sockets, &settings, options.reload)?;
+        let wired = Wired::new(&health, sockets, &settings, options.reload, levels.clone())?;
         Ok(App {
             config,
             connectors,
-            logs,
+            levels,
+            log_files: options.log_files,
             health,
             dispatch: wired.dispatch,
             admin: wired.admin,
@@ -217,7 +228,16 @@ impl App {
             tasks.spawn(admin.serve(close.clone().into()));
         }
         tasks.spawn(self.control.serve(self.control_router, close.clone()));
-        tasks.spawn(follow_log_settings(self.logs, self.config.clone(), close.clone()));
+        tasks.spawn(self.levels.run(close.clone()));
+        tasks.spawn(follow_retention(
+            self.log_files,
+            self.config.clone(),
+            close.clone(),
+        ));
+        let conditions = &self.health.conditions;
+        let disks = disks(&self.config.borrow());
+        tasks.spawn(conditions::watch_disks(conditions.clone(), disks, close.clone()));
+        tasks.spawn(conditions::watch_clock(conditions.clone(), close.clone()));
         tasks.spawn(watch_certificate(self.health.clone(), close.clone()));
         tasks.spawn(keep_last_use(self.health.auth.clone(), close.clone()));
         tasks.spawn(announce(
@@ -281,6 +301,7 @@ impl Wired {
         sockets: Sockets,
         settings: &Config,
         reload: Option<Reload>,
+        levels: Levels,
     ) -> Result<Self, BuildError> {
         let scheme = if health.tls.is_some() { "https" } else { "http" };
         let dispatch_url = format!("{}/connectors", base_url(scheme, &sockets.dispatch));
@@ -297,6 +318,7 @@ impl Wired {
         let control = Arc::new(Control {
             health: health.clone(),
             reload,
+            levels,
             started_at: Timestamp::now(),
             dispatch_url: dispatch_url.clone(),
             admin_url: admin_url.clone(),
@@ -340,28 +362,52 @@ fn authenticator(mode: &Mode, settings: &Config, conditions: &Conditions) -> Aut
     }
 }
 
-fn connector_logs(settings: &Config, metrics: &Metrics) -> Result<ConnectorLogs, BuildError> {
-    let options = ConnectorLogOptions {
-        directory: settings.log.directory.clone(),
-        retention_days: settings.log.retention_days,
-        level: settings.log.connector_level,
-    };
-    ConnectorLogs::start(options, metrics.clone()).map_err(|source| BuildError::Logs {
-        path: settings.log.directory.clone(),
-        source,
-    })
+fn connector_logs(
+    settings: &Config,
+    files: Option<LogFiles>,
+    metrics: &Metrics,
+) -> Result<ConnectorLogs, BuildError> {
+    let level = settings.log.connector_level;
+    let options = ConnectorLogOptions { files, level };
+    ConnectorLogs::start(options, metrics.clone()).map_err(BuildError::Logs)
 }
 
-/// Hands changes of the configuration on to the connectors' logs.
-async fn follow_log_settings(
-    logs: ConnectorLogs,
+/// Where the log files of `settings` go; nowhere if it wants none. What is wrong with them becomes `conditions`.
+#[must_use]
+pub fn log_files(settings: &Config, conditions: &Conditions) -> Option<LogFiles> {
+    let log = &settings.log;
+    log.files
+        .then(|| LogFiles::new(&log.directory, retention(settings), conditions.clone()))
+}
+
+fn retention(settings: &Config) -> Retention {
+    Retention {
+        days: settings.log.retention_days,
+        bytes: settings.log.retention_size,
+    }
+}
+
+/// What the agent writes to.
+fn disks(settings: &Config) -> Vec<PathBuf> {
+    let logs = settings.log.files.then(|| settings.log.directory.clone());
+    [settings.agent.state_dir.clone()]
+        .into_iter()
+        .chain(logs)
+        .collect()
+}
+
+/// Hands changes of the configuration on to the log files.
+async fn follow_retention(
+    files: Option<LogFiles>,
     mut config: watch::Receiver<Arc<Config>>,
     stop: CancellationToken,
 ) {
     while let Some(Ok(())) = stop.run_until_cancelled(config.changed()).await {
-        let log = config.borrow_and_update().log.clone();
-        logs.set_level(log.connector_level);
-        logs.set_retention_days(log.retention_days);
+        let kept = retention(&config.borrow_and_update());
+        if let Some(files) = files.clone() {
+            // It fails only when the agent ends.
+            let _ = tokio::task::spawn_blocking(move || files.set_retention(kept)).await;
+        }
     }
     // Nobody changes the configuration any more; that alone is no reason to stop.
     stop.cancelled().await;

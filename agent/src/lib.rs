@@ -9,6 +9,7 @@ pub mod config;
 pub mod connectors;
 pub mod control;
 pub mod domain;
+mod durable;
 mod envelope;
 #[doc(hidden)]
 pub mod fuzzing;

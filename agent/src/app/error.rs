@@ -38,6 +38,8 @@ pub enum BuildError {
         address: SocketAddr,
         /// What is the matter and what to do.
         remedy: &'static str,
+        /// Who has it, if that can be found out.
+        holder: Option<String>,
         /// What the system says.
         source: io::Error,
     },
@@ -60,14 +62,9 @@ pub enum BuildError {
     /// Host processes cannot be started at all.
     #[error("host processes cannot be started")]
     Launcher(#[source] io::Error),
-    /// The directory of connector logs.
-    #[error("cannot write connector logs to log.directory = {}", path.display())]
-    Logs {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The thread that writes connectors' logs.
+    #[error("connectors' logs cannot be written")]
+    Logs(#[source] io::Error),
     /// The connectors' own state.
     #[error("cannot keep the connectors' state in agent.state_dir = {}", path.display())]
     Connectors {
@@ -84,7 +81,10 @@ impl BuildError {
     pub fn is_configuration(&self) -> bool {
         !matches!(
             self,
-            BuildError::AlreadyRunning { .. } | BuildError::Launcher(_) | BuildError::Activated(_)
+            BuildError::AlreadyRunning { .. }
+                | BuildError::Launcher(_)
+                | BuildError::Activated(_)
+                | BuildError::Logs(_)
         )
     }
 }

@@ -67,6 +67,7 @@ async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, BuildError
         "dispatch.listen"
     };
     TcpListener::bind(address).await.map_err(|source| {
+        let taken = source.kind() == io::ErrorKind::AddrInUse;
         let remedy = match source.kind() {
             io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port",
             io::ErrorKind::PermissionDenied => {
@@ -81,6 +82,7 @@ async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, BuildError
             key,
             address,
             remedy,
+            holder: taken.then(|| crate::os::port_holder(address)).flatten(),
             source,
         }
     })

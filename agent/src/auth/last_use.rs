@@ -2,12 +2,15 @@
 //! the token file, which the agent never writes, and written lazily: losing a minute of it costs nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+
+use crate::conditions::Conditions;
+use crate::durable;
 
 const FILE: &str = "token-use.json";
 /// More ids than this are not remembered; revoked tokens' entries are dropped with them.
@@ -15,14 +18,22 @@ const MAX: usize = 10_000;
 
 pub(super) struct LastUse {
     path: PathBuf,
+    conditions: Conditions,
     seen: Mutex<HashMap<Arc<str>, i64>>,
     dirty: AtomicBool,
 }
 
 impl LastUse {
-    pub(super) fn new(state_dir: &Path) -> Self {
+    /// A damaged file is put aside.
+    pub(super) fn new(state_dir: &Path, conditions: Conditions) -> Self {
+        let path = state_dir.join(FILE);
+        if let Err(damage) = read(&path) {
+            let instead = "when tokens were last used is noted anew; the tokens themselves are not in it";
+            durable::set_aside(&path, &damage, instead, &conditions);
+        }
         LastUse {
-            path: state_dir.join(FILE),
+            path,
+            conditions,
             seen: Mutex::default(),
             dirty: AtomicBool::new(false),
         }
@@ -53,7 +64,9 @@ impl LastUse {
             all.extend(recent);
         }
         if let Err(error) = write_file(&self.path, &all) {
-            tracing::warn!(path = %self.path.display(), %error, "the last use of tokens could not be written");
+            self.dirty.store(true, Ordering::Release);
+            let directory = self.path.parent().unwrap_or(Path::new("."));
+            self.conditions.write_failed(directory, &error);
         }
     }
 }
@@ -65,14 +78,18 @@ pub fn read_last_use(state_dir: &Path) -> BTreeMap<String, Timestamp> {
 }
 
 fn read_file(path: &Path) -> BTreeMap<String, Timestamp> {
-    let text = std::fs::read(path).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    read(path).unwrap_or_default()
+}
+
+/// What it holds, or what is wrong with it.
+fn read(path: &Path) -> Result<BTreeMap<String, Timestamp>, String> {
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn write_file(path: &Path, all: &BTreeMap<String, Timestamp>) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(directory)?;
-    new.write_all(&serde_json::to_vec(all)?)?;
-    new.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    durable::replace(path, &serde_json::to_vec(all)?)
 }

@@ -84,7 +84,7 @@ impl Authenticator {
     pub(crate) fn tokens(file: PathBuf, state_dir: &Path, conditions: &Conditions) -> Self {
         Authenticator(Arc::new(Mode::Tokens {
             store: TokenStore::new(file, conditions.clone()),
-            last_use: LastUse::new(state_dir),
+            last_use: LastUse::new(state_dir, conditions.clone()),
         }))
     }
 

@@ -252,7 +252,7 @@ impl TokenFile {
         }
         new.as_file().sync_all()?;
         new.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+        crate::durable::sync_directory(directory)
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) enum Command {
         long_about = "Put together what support needs to know in one archive: the doctor's report, status, effective configuration, connectors and their history, metrics, recent logs, facts of the system.\n\nSecrets are taken out as far as they can be recognised, but look at it before you send it. The file is readable by you alone."
     )]
     SupportBundle(super::support_bundle::BundleArgs),
+    /// Change the level of a log for a while
+    Log(super::log::LogArgs),
     /// The process that a connector lives in; started by the agent
     #[command(hide = true)]
     ConnectorHost {

@@ -10,12 +10,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::args::{CallArgs, Context};
+use super::author_log::AuthorLog;
 use super::exit::{Exit, Failure};
 use super::files::{self, Access};
 use super::throwaway::Copy;
 use super::{connector, output, remote};
 use crate::call::Call;
 use crate::config::Config;
+use crate::config::model::LogLevel;
 use crate::domain::{AppId, CapabilityName, Level};
 
 /// Without an agent nobody configures a timeout; this is the agent's default.
@@ -119,7 +121,8 @@ async fn alone(
     capability: CapabilityName,
     body: Bytes,
 ) -> Result<Bytes, Failure> {
-    let copy = Copy::of(file, config)?;
+    let mut copy = Copy::of(file, config)?;
+    copy.log_to(&AuthorLog::from_environment(LogLevel::Error)?)?;
     let manifest = copy.manifest().await?;
     let started = copy.start(&manifest, 1).await?;
     copy.tell_sandbox(&manifest, &started.confined);

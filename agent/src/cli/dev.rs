@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::args::DevArgs;
+use super::author_log::{AuthorLog, Tail};
 use super::exit::{Exit, Failure};
 use super::files::{self, Access};
 use super::output;
@@ -35,18 +36,22 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
         .tempdir()
         .map_err(|error| Failure::file("make a directory in", &std::env::temp_dir(), &error))?;
     let mut mirror = Mirror::new(&args.files, &home.path().join("connectors"))?;
-    let loader = installation(home.path(), args.port)?;
+    // They watch what they write: without a word of theirs, everything is shown.
+    let author_log = AuthorLog::from_environment(LogLevel::Debug)?;
+    let loader = installation(home.path(), args.port, &author_log)?;
     let loaded = loader.load()?;
-    let _log = log::init(LogLevel::Warning, LogFormat::Text);
+    let conditions = Conditions::default();
+    let _log = log::init(LogLevel::Warning, LogFormat::Text, None);
+    let mut tail = Tail::new(&author_log.directory);
     let signals = Signals::new().map_err(|error| no_signals(&error))?;
     mirror.copy_changes();
 
     let stop = Stop::default();
-    let conditions = Conditions::default();
     let (handle, reloader) = reload::watch(loader, &loaded, conditions.clone());
     let options = Options {
         mode: Mode::Dev { token: None },
         conditions: Some(conditions),
+        log_files: Some(AuthorLog::files(&author_log.directory)),
         ..Options::default()
     };
     // Where it is refused, a process that a connector leaves behind outlives it: no reason not to go on.
@@ -62,7 +67,17 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
     tasks.spawn(mirror.run(stop.tasks.clone()));
     let url = app.dispatch_url().to_owned();
     tasks.spawn(tell_states(app.connectors().clone(), url, stop.tasks.clone()));
-    tasks.spawn(Tail::new(&home.path().join("logs")).run(stop.tasks.clone()));
+    let stopped = stop.tasks.clone();
+    tasks.spawn(async move {
+        while stopped
+            .run_until_cancelled(tokio::time::sleep(READ))
+            .await
+            .is_some()
+        {
+            tail.show();
+        }
+        tail.show();
+    });
     app.run(stop.shutdown.clone(), stop.force.clone()).await;
     stop.tasks.cancel();
     while tasks.join_next().await.is_some() {}
@@ -70,16 +85,19 @@ pub(super) async fn run(args: &DevArgs) -> Result<Exit, Failure> {
 }
 
 /// A directory with a configuration in it.
-fn installation(home: &Path, port: u16) -> Result<Loader, Failure> {
-    for name in ["connectors", "state", "logs"] {
+fn installation(home: &Path, port: u16, log: &AuthorLog) -> Result<Loader, Failure> {
+    for name in ["connectors", "state"] {
         let path = home.join(name);
         files::directory(&path, Access::Private).map_err(|error| Failure::file("make", &path, &error))?;
     }
     let mut set = template::private_paths();
+    set.retain(|(key, _)| *key != "log.directory");
+    let directory = log.directory.to_string_lossy().into_owned();
+    set.push(("log.directory", toml::Value::String(directory).to_string()));
     set.push(("dispatch.listen", format!("\"127.0.0.1:{port}\"")));
     set.push(("admin.enabled", "false".into()));
     set.push(("agent.shutdown_grace", "\"2s\"".into()));
-    set.push(("log.connector_level", "\"DEBUG\"".into()));
+    set.push(("log.connector_level", format!("\"{}\"", log.level.word())));
     let file = home.join("agent.toml");
     let text = template::config_file(&set);
     files::create(&file, text.as_bytes(), Access::Private)
@@ -218,60 +236,4 @@ impl Entry {
         let found = std::fs::metadata(&self.from).ok();
         self.seen = found.and_then(|found| Some((found.len(), found.modified().ok()?)));
     }
-}
-
-/// Shows what is added to the logs in a directory.
-struct Tail {
-    directory: PathBuf,
-    shown: std::collections::BTreeMap<PathBuf, u64>,
-}
-
-impl Tail {
-    fn new(directory: &Path) -> Self {
-        Tail {
-            directory: directory.to_owned(),
-            shown: std::collections::BTreeMap::new(),
-        }
-    }
-
-    async fn run(mut self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(READ)).await.is_some() {
-            self.show();
-        }
-        self.show();
-    }
-
-    fn show(&mut self) {
-        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        for path in entries
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|e| e == "log"))
-        {
-            let from = self.shown.entry(path.clone()).or_default();
-            if let Ok(text) = read_from(&path, *from) {
-                let complete = text.rfind('\n').map_or(0, |end| end + 1);
-                text[..complete]
-                    .lines()
-                    .for_each(|line| output::note(output::printable(line)));
-                *from += complete as u64;
-            }
-        }
-    }
-}
-
-/// The file's text from a byte on, at most a mebibyte of it.
-fn read_from(path: &Path, from: u64) -> std::io::Result<String> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = std::fs::File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(1 << 20).read_to_end(&mut bytes)?;
-    // Lines are cut at line ends, which no multi-byte character contains.
-    let complete = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    bytes.truncate(complete);
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

@@ -60,6 +60,13 @@ impl Failure {
                 "run the command as its owner, for example with sudo",
             ),
             std::io::ErrorKind::NotFound => (Exit::Failed, "check the path"),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => (
+                Exit::Failed,
+                "the disk is full and the file is as it was: make room, and try again",
+            ),
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                (Exit::Failed, "make the file system writable, and try again")
+            }
             _ => (Exit::Failed, "check the disk and the path, and try again"),
         };
         // A temporary file beside the one meant is nobody's business; what the system said is behind it.

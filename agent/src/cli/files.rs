@@ -81,7 +81,7 @@ pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    crate::durable::sync_directory(directory)
 }
 
 fn directory_of(path: &Path) -> &Path {

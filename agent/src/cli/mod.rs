@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod author_log;
 mod call;
 mod cert;
 mod check;
@@ -18,6 +19,7 @@ mod files;
 mod init;
 #[cfg(windows)]
 mod installed;
+mod log;
 mod new;
 mod output;
 mod package;
@@ -115,6 +117,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Status(args) => status::run(&context, &args).await,
             Command::Connector(args) => connector::run(&context, args).await,
             Command::Call(args) => call::run(&context, args).await,
+            Command::Log(args) => log::run(&context, args).await,
             Command::Token(args) => token::run(&context, args),
             Command::Cert(args) => cert::run(&context, args),
             #[cfg(any(target_os = "linux", windows))]

@@ -40,7 +40,7 @@ pub(super) fn client(context: &Context, args: &RemoteArgs) -> Result<Client, Fai
 }
 
 /// The agent on this machine. It can be asked even while its configuration is broken, since it runs with the last good one.
-fn local(context: &Context) -> Result<Client, Failure> {
+pub(super) fn local(context: &Context) -> Result<Client, Failure> {
     let loader = context.loader();
     let error = match loader.load() {
         Ok(loaded) => return Ok(Client::local(&loaded.config.agent.state_dir)),

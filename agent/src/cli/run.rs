@@ -10,14 +10,14 @@ use tracing::{info, warn};
 use super::args::{Context, RunArgs};
 use super::exit::{Exit, Failure};
 use super::signals::{Signal, Signals};
-use crate::app::{App, BuildError, Mode, Options, Reload};
+use crate::app::{self, App, BuildError, Mode, Options, Reload};
 use crate::conditions::Conditions;
 use crate::config::reload::{self, load_checked};
 use crate::config::{ConfigHandle, Origin, Problem, Provenance};
 use crate::connectors;
 use crate::manager::{Activated, ActivationError, Manager};
 use crate::os::{MemoryGuard, MemoryLimits};
-use crate::telemetry::log::{self, LogHandle};
+use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
@@ -27,20 +27,23 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     }
     // The log's own settings first, so that warnings about the rest are logged as it says.
     let settings = loader.load()?.config;
-    let log = log::init(settings.log.level, settings.log.format);
+    let metrics = Metrics::new();
+    let conditions = Conditions::new(metrics.clone());
+    let log_files = app::log_files(&settings, &conditions);
+    let log = log::init(settings.log.level, settings.log.format, log_files.clone());
     let signals = Signals::new().map_err(|error| no_signals(&error))?;
     let loaded = load_checked(&loader, connectors::served_before(&settings.agent.state_dir))?;
 
     let stop = Stop::default();
     let manager = Manager::of_this_process();
     let activated = Activated::take().map_err(|error| not_taken(&error))?;
-    let metrics = Metrics::new();
-    let conditions = Conditions::new(metrics.clone());
     let (handle, reloader) = reload::watch(loader, &loaded, conditions.clone());
     let options = Options {
         mode: Mode::Service,
         conditions: Some(conditions),
         reload: Some(reload_on_request(&handle)),
+        log: Some(log),
+        log_files,
         metrics: Some(metrics),
         memory: limit_memory(),
         activated,
@@ -59,7 +62,6 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
 
     let mut tasks = JoinSet::new();
     tasks.spawn(reloader.run(stop.tasks.clone()));
-    tasks.spawn(follow_level(handle.clone(), log, stop.tasks.clone()));
     tasks.spawn(obey(signals, handle, manager, stop.clone()));
     app.run(stop.shutdown.clone(), stop.force.clone()).await;
     stop.tasks.cancel();
@@ -145,32 +147,29 @@ fn not_taken(error: &ActivationError) -> Failure {
     )
 }
 
-async fn follow_level(mut handle: ConfigHandle, log: LogHandle, stop: CancellationToken) {
-    while let Some(Ok(())) = stop.run_until_cancelled(handle.rx.changed()).await {
-        let level = handle.rx.borrow_and_update().log.level;
-        log.set_level(level);
-    }
-}
-
 /// What keeps the daemon from starting, with the place in the configuration that is to blame.
 pub(super) fn told(error: &BuildError, provenance: &Provenance) -> Failure {
     let problem = |key: &str, message: String, help: &str| provenance.problem(key, message, help);
     let problem: Problem = match error {
         BuildError::Bind {
-            key, address, remedy, ..
+            key,
+            address,
+            remedy,
+            holder,
+            ..
         } => {
             let (reason, help) = remedy
                 .split_once("; ")
                 .unwrap_or((remedy, "give another address"));
-            problem(key, format!("is {address}, which can't be used: {reason}"), help)
+            let holder = holder
+                .as_ref()
+                .map(|holder| format!(": {holder}"))
+                .unwrap_or_default();
+            let message = format!("is {address}, which can't be used: {reason}{holder}");
+            problem(key, message, help)
         }
         BuildError::StateDir { path, source } => problem(
             "agent.state_dir",
-            format!("names {}, which can't be used: {source}", path.display()),
-            "name a directory that the agent's user may write",
-        ),
-        BuildError::Logs { path, source } => problem(
-            "log.directory",
             format!("names {}, which can't be used: {source}", path.display()),
             "name a directory that the agent's user may write",
         ),

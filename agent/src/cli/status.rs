@@ -55,6 +55,16 @@ fn table(status: &Value) -> String {
         lines.push(format!("{label:20} {text}"));
         lines.push(format!("{:20} {}", "", output::printable(&condition.remedy)));
     }
+    for set in status["log"]["overrides"].as_array().into_iter().flatten() {
+        let text = |key: &str| set[key].as_str().map(output::moment);
+        lines.push(format!(
+            "{:20} {} of {} until {}",
+            "log level",
+            text("level").unwrap_or_default(),
+            text("connector").unwrap_or_else(|| "the agent".into()),
+            text("until").unwrap_or_else(|| "the agent ends".into())
+        ));
+    }
     let limits = &status["memory_limits"];
     if let (Some(by), Some(note)) = (limits["by"].as_str(), limits["note"].as_str()) {
         let how = match by {

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+use super::author_log::{AuthorLog, Tail};
 use super::conformance::Check;
 use super::exit::{Exit, Failure};
 use super::trust::{self, Standing};
@@ -34,7 +35,7 @@ pub(super) struct Copy {
     library: PathBuf,
     original: PathBuf,
     logs: ConnectorLogs,
-    log_directory: PathBuf,
+    tail: Mutex<Tail>,
     scratch: PathBuf,
     /// The agent's that it is tried for.
     config: Option<Arc<Config>>,
@@ -75,6 +76,16 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
 }
 
+fn start_log(log: &AuthorLog) -> Result<(ConnectorLogs, Mutex<Tail>), Failure> {
+    let options = ConnectorLogOptions {
+        files: Some(AuthorLog::files(&log.directory)),
+        level: log.level,
+    };
+    let logs = ConnectorLogs::start(options, Metrics::new())
+        .map_err(|error| Failure::file("write", &log.directory, &error))?;
+    Ok((logs, Mutex::new(Tail::new(&log.directory))))
+}
+
 impl Copy {
     /// Copies `file`, to try it with the settings of `config`.
     pub(super) fn of(file: &Path, config: Option<Arc<Config>>) -> Result<Self, Failure> {
@@ -107,27 +118,30 @@ impl Copy {
                 "check the installation",
             )
         })?;
-        let log_directory = directory.path().join("logs");
-        let options = ConnectorLogOptions {
-            directory: log_directory.clone(),
-            retention_days: 1,
+        let log = AuthorLog {
+            directory: directory.path().join("logs"),
             level: LogLevel::Info,
         };
-        let logs = ConnectorLogs::start(options, Metrics::new())
-            .map_err(|error| Failure::file("write", &log_directory, &error))?;
+        let (logs, tail) = start_log(&log)?;
         Ok(Copy {
             launcher,
             library,
             original: file.to_owned(),
             logs,
             scratch: directory.path().join("scratch"),
-            log_directory,
+            tail,
             config,
             sha256: Sha256::of(&content),
             content,
             signature: trust::read(file)?,
             _directory: directory,
         })
+    }
+
+    /// Has it log where its author asked for.
+    pub(super) fn log_to(&mut self, log: &AuthorLog) -> Result<(), Failure> {
+        (self.logs, self.tail) = start_log(log)?;
+        Ok(())
     }
 
     /// What its host is started with: as the agent of the configuration would, or as one does by default. What does not
@@ -253,14 +267,7 @@ impl Copy {
 
     fn tell_log(&self) {
         self.logs.flush();
-        let files = std::fs::read_dir(&self.log_directory)
-            .into_iter()
-            .flatten()
-            .flatten();
-        for text in files.filter_map(|file| std::fs::read_to_string(file.path()).ok()) {
-            text.lines()
-                .for_each(|line| super::output::note(super::output::printable(line)));
-        }
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).show();
     }
 
     fn unfit(&self, error: &StartError) -> Failure {

@@ -8,11 +8,19 @@
 //! interface: alerts, `doctor` and the Windows Event Log go by them.
 #![forbid(unsafe_code)]
 
+mod clock;
+mod disk;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use disk::is_full;
+
+pub(crate) use clock::watch as watch_clock;
+pub(crate) use disk::watch as watch_disks;
 
 use crate::telemetry::metrics::Metrics;
 
@@ -194,6 +202,12 @@ impl Conditions {
     #[must_use]
     pub fn holds(&self, name: Name) -> bool {
         self.held().keys().any(|(held, _)| *held == name)
+    }
+
+    /// Whether `name` holds of `subject`.
+    #[must_use]
+    pub fn holds_about(&self, name: Name, subject: &str) -> bool {
+        self.held().contains_key(&(name, subject.to_owned()))
     }
 
     /// All that hold, the worst and oldest first.

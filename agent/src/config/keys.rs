@@ -114,7 +114,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: &["log"],
-        doc: "The agent's log goes to standard error, those of connectors to files.",
+        doc: "The agent's log goes to standard error and to a file, those of connectors to files of their own.",
         keys: LOG,
     },
 ];
@@ -526,10 +526,17 @@ const LOG: &[Key] = &[
     )
     .at_start(),
     key(
+        "files",
+        Kind::Boolean,
+        Default::Toml("true"),
+        "Whether there are log files. Without them all logs go to standard error.",
+    )
+    .at_start(),
+    key(
         "directory",
         Kind::Path,
         Default::Place(Place::Logs),
-        "Connectors' logs: {app_id}_{yyyy-MM-dd}.log.",
+        "Where log files go: lumos-agent.{yyyy-MM-dd}.log, and for each connector {app_id}_{yyyy-MM-dd}.log.",
     )
     .at_start()
     .variable("LUMOS_LOG_DIRECTORY"),
@@ -537,7 +544,13 @@ const LOG: &[Key] = &[
         "retention_days",
         Kind::Count { min: 1, max: 3650 },
         Default::Toml("30"),
-        "Days after which a connector's log file is deleted.",
+        "Days after which a log file is deleted.",
+    ),
+    key(
+        "retention_size",
+        Kind::Size { min: MIB },
+        Default::Toml("\"1GiB\""),
+        "Size of all log files together, above which the oldest are deleted; no connector takes more than a quarter of it.",
     ),
     key(
         "connector_level",

@@ -320,10 +320,15 @@ pub struct Log {
     pub level: LogLevel,
     /// `text` or `json`.
     pub format: LogFormat,
-    /// Where connector logs go; `LUMOS_LOG_DIRECTORY`.
+    /// Whether there are log files.
+    pub files: bool,
+    /// Where they go; `LUMOS_LOG_DIRECTORY`.
     pub directory: PathBuf,
-    /// Days after which a connector's log file is deleted.
+    /// Days after which a log file is deleted.
     pub retention_days: u32,
+    /// Bytes of all log files together, above which the oldest are deleted.
+    #[serde(deserialize_with = "de::size")]
+    pub retention_size: u64,
     /// Level of connector logs; `LUMOS_LOG_LEVEL`.
     #[serde(deserialize_with = "de::level")]
     pub connector_level: LogLevel,
@@ -345,6 +350,20 @@ pub enum LogLevel {
     Error,
     /// `CRITICAL`
     Critical,
+}
+
+impl LogLevel {
+    /// As the guide spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            LogLevel::Debug => "DEBUG",
+            LogLevel::Info => "INFO",
+            LogLevel::Warning => "WARNING",
+            LogLevel::Error => "ERROR",
+            LogLevel::Critical => "CRITICAL",
+        }
+    }
 }
 
 /// `log.format`.

@@ -203,6 +203,7 @@ fn keep_fixed(fresh: &mut Config, old: &Config) -> Vec<&'static str> {
         "connectors.directory" connectors.directory;
         "log.format" log.format;
         "log.directory" log.directory;
+        "log.files" log.files;
     }
     kept
 }
@@ -226,7 +227,7 @@ mod tests {
             "[agent]\nname = \"x\"\nstate_dir = \"/x\"\n[dispatch]\nlisten = \"1.1.1.1:1\"\nmax_buffered_bytes = \"1GiB\"\n\
              max_in_flight = 1\nmax_connections = 1\n[dispatch.tls]\ncertificate = \"/x\"\nprivate_key = \"/x\"\n\
              client_ca = \"/x\"\nmin_version = \"1.3\"\n[admin]\nenabled = false\nlisten = \"1.1.1.1:1\"\n\
-             [connectors]\ndirectory = \"/x\"\n[log]\nformat = \"json\"\ndirectory = \"/x\"\n",
+             [connectors]\ndirectory = \"/x\"\n[log]\nformat = \"json\"\nfiles = false\ndirectory = \"/x\"\n",
         );
         let mut kept: Vec<String> = keep_fixed(&mut fresh, &old)
             .into_iter()

@@ -146,7 +146,9 @@ impl Check<'_> {
     fn directories(&mut self) {
         let config = self.config;
         self.own_directory("agent.state_dir", &config.agent.state_dir);
-        self.own_directory("log.directory", &config.log.directory);
+        if config.log.files {
+            self.own_directory("log.directory", &config.log.directory);
+        }
     }
 
     /// A directory that the agent makes if its parent is there.
@@ -156,6 +158,12 @@ impl Check<'_> {
                 key,
                 format!("names {}, which is a file", directory.display()),
                 "name a directory",
+            ),
+            // Without its files, the log still goes to standard error.
+            Ok(found) if found.permissions().readonly() && key == "log.directory" => self.warning(
+                key,
+                format!("names {}, which is read-only", directory.display()),
+                "make it writable for the agent's user, or write log.files = false",
             ),
             Ok(found) if found.permissions().readonly() => self.error(
                 key,
@@ -225,6 +233,10 @@ impl Check<'_> {
                         ),
                         format!("close it: chmod 600 {}", file.display()),
                     );
+                } else if let Err(error) = crate::auth::TokenFile::new(file).list() {
+                    // Starting with no tokens would look as if there had never been any.
+                    let told = format!("can't be used: {error}");
+                    self.error("agent.token_file", told, error.remedy());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What a restart needs to know: which file was which connector, and what of it served well.
 //!
-//! `{state_dir}/connectors.json`, written anew at every change. A file that cannot be read means starting from nothing but
-//! the directory.
+//! `{state_dir}/connectors.json`, written anew at every change. One that is damaged is put aside, and the agent starts from
+//! nothing but the directory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::store::write_atomically;
-use crate::domain::{AppId, Sha256};
+use crate::conditions::Conditions;
+use crate::domain::{AppId, Generation, Sha256};
+use crate::durable;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,14 +22,21 @@ pub(super) struct Remembered {
     /// The content that last served well, if that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) good: Option<Sha256>,
+    /// The last of its generations, should its history be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<Generation>,
 }
 
 /// All files by name.
 pub(super) type Files = BTreeMap<String, Remembered>;
 
-#[derive(Serialize, Deserialize, Default)]
+/// The form of the file that this program writes, and the newest that it reads.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
 struct Document {
     #[serde(default)]
+    version: u32,
     files: Files,
 }
 
@@ -45,24 +53,38 @@ impl Memory {
         }
     }
 
-    pub(super) fn load(&self) -> Files {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Files::new(),
-            Err(error) => {
-                tracing::warn!(file = %self.path.display(), reason = %error, "what served before cannot be read");
-                return Files::new();
-            }
-        };
-        serde_json::from_slice::<Document>(&bytes).map(|document| document.files).unwrap_or_else(|error| {
-            tracing::warn!(file = %self.path.display(), reason = %error, "what served before cannot be read");
+    /// What it holds; a damaged file is put aside.
+    pub(super) fn load(&self, conditions: &Conditions) -> Files {
+        self.read().unwrap_or_else(|damage| {
+            let instead = "what there is now is found in the connectors directory";
+            durable::set_aside(&self.path, &damage, instead, conditions);
             Files::new()
         })
     }
 
+    /// What it holds, or what is wrong with it.
+    pub(super) fn read(&self) -> Result<Files, String> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Files::new()),
+            Err(error) => return Err(error.to_string()),
+        };
+        let document: Document = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if document.version > VERSION {
+            return Err(format!(
+                "it is of version {}, from a newer agent",
+                document.version
+            ));
+        }
+        Ok(document.files)
+    }
+
     pub(super) fn save(&self, files: &Files) -> io::Result<()> {
-        let document = Document { files: files.clone() };
-        write_atomically(&self.path, &serde_json::to_vec_pretty(&document)?)
+        let document = Document {
+            version: VERSION,
+            files: files.clone(),
+        };
+        durable::replace(&self.path, &serde_json::to_vec_pretty(&document)?)
     }
 }
 
@@ -74,16 +96,24 @@ mod tests {
     fn round_trips_and_survives_rubbish() {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(dir.path());
-        assert_eq!(memory.load(), Files::new());
+        let conditions = Conditions::default();
+        assert_eq!(memory.load(&conditions), Files::new());
         let remembered = Remembered {
             app_id: "mockapp".parse().unwrap(),
             sha256: Sha256::of(b"a"),
             good: None,
+            generation: Some(Generation(7)),
         };
         let files = Files::from([("m.so".to_owned(), remembered)]);
         memory.save(&files).unwrap();
-        assert_eq!(memory.load(), files);
-        std::fs::write(dir.path().join("connectors.json"), "{").unwrap();
-        assert_eq!(memory.load(), Files::new());
+        assert_eq!(memory.load(&conditions), files);
+        assert_eq!(conditions.list(), []);
+        for damaged in ["", "{", "{}", "[]", "\0\0\0\0", r#"{"version": 2, "files": {}}"#] {
+            std::fs::write(dir.path().join("connectors.json"), damaged).unwrap();
+            let conditions = Conditions::default();
+            assert_eq!(memory.load(&conditions), Files::new());
+            assert_eq!(conditions.list().len(), 1, "{damaged:?}");
+            assert_eq!(memory.load(&Conditions::default()), Files::new());
+        }
     }
 }

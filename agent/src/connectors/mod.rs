@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch as channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{Answer, Call, CallError};
+use crate::conditions::Conditions;
 use crate::config::Config;
 use crate::domain::{AppId, CapabilityName, Level};
 use crate::hosting::Launcher;
@@ -66,7 +67,7 @@ const STARTS: usize = 4;
 
 /// Whether an agent with this state directory has connectors to serve even if their directory cannot be read. Blocks.
 pub(crate) fn served_before(state_dir: &std::path::Path) -> bool {
-    !Memory::new(state_dir).load().is_empty()
+    Memory::new(state_dir).read().is_ok_and(|files| !files.is_empty())
 }
 
 /// All connectors of the agent. Cheap to clone.
@@ -87,16 +88,18 @@ impl Connectors {
         launcher: Launcher,
         logs: ConnectorLogs,
         metrics: Metrics,
+        conditions: Conditions,
         shutdown: CancellationToken,
     ) -> std::io::Result<Self> {
         let starter = Starter::Real { launcher, logs };
-        Self::start_with(config, starter, metrics, shutdown, true).await
+        Self::start_with(config, starter, metrics, conditions, shutdown, true).await
     }
 
     async fn start_with(
         config: channel::Receiver<Arc<Config>>,
         starter: Starter,
         metrics: Metrics,
+        conditions: Conditions,
         shutdown: CancellationToken,
         hints: bool,
     ) -> std::io::Result<Self> {
@@ -105,15 +108,15 @@ impl Connectors {
         let histories = state_dir.join("history");
         let (dir, made, scratch) = (state_dir.clone(), histories.clone(), walls::scratch(&now));
         let memory = Memory::new(&state_dir);
-        let files = memory.clone();
+        let (files, told) = (memory.clone(), conditions.clone());
         let opened = tokio::task::spawn_blocking(move || {
             crate::os::create_private_dir(&dir)?;
             store::private_dir(&made)?;
             walls::clean(&scratch);
-            Ok::<_, std::io::Error>((Store::open(&dir)?, files.load()))
+            Ok::<_, std::io::Error>((Store::open(&dir)?, files.load(&told)))
         });
         let (store, remembered) = opened.await.map_err(std::io::Error::other)??;
-        let shared = Shared::new(metrics, now.dispatch.max_in_flight);
+        let shared = Shared::new(metrics, conditions, &now);
         let (asks, asked) = mpsc::channel(64);
         let (reports, reported) = mpsc::channel(4);
         let options = WatchOptions {

@@ -3,6 +3,7 @@
 //! The fleet adds and removes entries, each connector's driver swaps its route; everyone else only loads.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use super::fair::FairSlots;
 use super::history::History;
 use super::listing::{HostFacts, Listing, State, Transition};
 use super::starter::{AnyHost, Masks};
+use crate::conditions::Conditions;
+use crate::config::Config;
 use crate::config::model::Isolation;
 use crate::domain::{AppId, Generation, KeyId, Sha256};
 use crate::hosting::Manifest;
@@ -39,6 +42,9 @@ pub(super) struct Shared {
     pub(super) in_flight: AtomicU32,
     pub(super) max_in_flight: AtomicU32,
     pub(super) metrics: Metrics,
+    pub(super) conditions: Conditions,
+    /// Where what is to be remembered is written.
+    pub(super) state_dir: PathBuf,
     /// Every task of the connectors, so that the end of all can be awaited.
     pub(super) tasks: TaskTracker,
     pub(super) runtime: Handle,
@@ -128,20 +134,27 @@ pub(super) struct Status {
 }
 
 impl Shared {
-    pub(super) fn new(metrics: Metrics, max_in_flight: u32) -> Arc<Self> {
+    pub(super) fn new(metrics: Metrics, conditions: Conditions, config: &Config) -> Arc<Self> {
         Arc::new(Shared {
             entries: ArcSwap::default(),
             rows: ArcSwap::default(),
             draining: AtomicBool::new(false),
             first_scan_done: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
-            max_in_flight: AtomicU32::new(max_in_flight),
+            max_in_flight: AtomicU32::new(config.dispatch.max_in_flight),
             metrics,
+            conditions,
+            state_dir: config.agent.state_dir.clone(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             told_gaps: Mutex::default(),
             changed: Notify::new(),
         })
+    }
+
+    /// Something could not be remembered.
+    pub(super) fn write_failed(&self, error: &std::io::Error) {
+        self.conditions.write_failed(&self.state_dir, error);
     }
 
     pub(super) fn entry(&self, app_id: &AppId) -> Option<Arc<Entry>> {

@@ -16,6 +16,7 @@ use sha2::Digest;
 use tempfile::NamedTempFile;
 
 use crate::domain::Sha256;
+use crate::durable;
 use crate::hosting::Manifest;
 
 const END: &str = if cfg!(windows) { "dll" } else { "so" };
@@ -62,7 +63,7 @@ impl Store {
             Err(error) if path.exists() => drop(error),
             Err(error) => return Err(error.error),
         }
-        sync_dir(&self.libraries)?;
+        durable::sync_directory(&self.libraries)?;
         Ok(path)
     }
 
@@ -91,7 +92,7 @@ impl Store {
     /// Remembers what inspecting `sha256` said.
     pub(super) fn remember(&self, sha256: Sha256, manifest: &Manifest) -> io::Result<()> {
         let json = serde_json::to_vec(manifest)?;
-        write_atomically(&self.manifest_path(sha256), &json)
+        durable::replace(&self.manifest_path(sha256), &json)
     }
 
     /// The signature that `sha256` came with. Whether it still counts is for the caller to check.
@@ -101,7 +102,7 @@ impl Store {
 
     /// Remembers the signature that `sha256` came with.
     pub(super) fn remember_signature(&self, sha256: Sha256, text: &[u8]) -> io::Result<()> {
-        write_atomically(&self.signature_path(sha256), text)
+        durable::replace(&self.signature_path(sha256), text)
     }
 
     /// Deletes every content that is not in `needed`.
@@ -170,22 +171,6 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Replaces `path` by `bytes`, so that after a crash it is either the old or the new. Mode 0600.
-///
-/// # Errors
-/// If it cannot be written.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write;
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".incoming-")
-        .tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_dir(directory)
-}
-
 /// Nobody writes to a copy, its owner included.
 fn seal(file: &File) -> io::Result<()> {
     #[cfg(unix)]
@@ -195,14 +180,6 @@ fn seal(file: &File) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     let _ = file;
-    Ok(())
-}
-
-fn sync_dir(directory: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(directory)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = directory;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What can be asked over the control socket: the dispatch routes as an administrator, and `/control/…`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -9,9 +10,13 @@ use axum::{Json, Router};
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::config::value;
+use crate::domain::AppId;
 use crate::http::admin::Health;
+use crate::telemetry::levels::Levels;
 
 /// Reads the configuration anew; the error is for people.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -20,6 +25,7 @@ pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send 
 pub(crate) struct Control {
     pub(crate) health: Arc<Health>,
     pub(crate) reload: Option<Reload>,
+    pub(crate) levels: Levels,
     pub(crate) started_at: Timestamp,
     pub(crate) dispatch_url: String,
     pub(crate) admin_url: Option<String>,
@@ -35,6 +41,7 @@ pub(crate) fn router(control: Arc<Control>, dispatch: Router) -> Router {
         .route("/control/connectors/{app_id}", get(connector))
         .route("/control/rescan", post(rescan))
         .route("/control/reload", post(reload))
+        .route("/control/log", post(set_level))
         .with_state(control)
         .fallback_service(dispatch)
 }
@@ -67,6 +74,7 @@ async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
         "activated": control.activated,
         "certificate": certificate,
         "memory_limits": health.memory,
+        "log": control.levels.shown(),
         "connectors": health.backend.list(),
     }))
 }
@@ -102,6 +110,31 @@ async fn reload(State(control): State<Arc<Control>>) -> Response {
         Ok(()) => Json(json!({})).into_response(),
         Err(text) => error(StatusCode::BAD_REQUEST, &text),
     }
+}
+
+/// What `lumos-agent log set` asks for.
+#[derive(Deserialize)]
+struct LevelOrder {
+    /// `null` for the level of the configuration.
+    level: Option<String>,
+    for_seconds: Option<u64>,
+    connector: Option<AppId>,
+}
+
+async fn set_level(State(control): State<Arc<Control>>, Json(order): Json<LevelOrder>) -> Response {
+    let level = match order.level.as_deref().map(value::level) {
+        None => None,
+        Some(Some(level)) => Some(level),
+        Some(None) => return error(StatusCode::BAD_REQUEST, "there is no such level"),
+    };
+    if let Some(app_id) = &order.connector
+        && control.health.backend.show(app_id).is_none()
+    {
+        return error(StatusCode::NOT_FOUND, "there is no such connector");
+    }
+    let lasts = order.for_seconds.map(Duration::from_secs);
+    control.levels.set(order.connector, level, lasts);
+    Json(control.levels.shown()).into_response()
 }
 
 fn error(status: StatusCode, text: &str) -> Response {

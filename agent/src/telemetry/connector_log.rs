@@ -2,13 +2,10 @@
 //!
 //! A connector's lines come faster than a disk writes, or carry secrets, escape sequences, or no end: so a line is filtered
 //! by level and rate where it arises, queued (bounded; nobody who logs ever waits), and masked, escaped, cut and written
-//! by one thread. What is dropped is counted, in the metrics and by a line in the log itself. A full disk costs lines,
-//! nothing else.
+//! by one thread. What is dropped is counted, in the metrics and by a line in the log itself. Where there is no file for a
+//! line, it goes to the agent's own log; a full disk costs lines, nothing else.
 
-mod files;
-
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,14 +14,13 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 use secrecy::SecretString;
 
-use self::files::Files;
+use super::files::{IDLE, LogFiles, Stem};
 use super::mask::Masker;
 use super::metrics::Metrics;
-use crate::config::model::LogLevel;
+use super::{log, plain};
+use crate::config::model::{LogFormat, LogLevel};
 use crate::domain::{AppId, Generation};
 
-/// A file that is not written to for this long is closed.
-const IDLE: Duration = Duration::from_secs(10);
 /// Lines that may wait for the disk, over all connectors.
 const QUEUE: usize = 4096;
 /// Longest line in the file, in bytes before escaping.
@@ -35,12 +31,10 @@ const LINES_PER_SECOND: f64 = 200.0;
 const BURST: f64 = 2000.0;
 
 /// How connector logs are written.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectorLogOptions {
-    /// The directory; made if it is missing.
-    pub directory: PathBuf,
-    /// Days after which a file is deleted.
-    pub retention_days: u32,
+    /// The files; without them lines go to the agent's own log.
+    pub files: Option<LogFiles>,
     /// Lines below it are not written.
     pub level: LogLevel,
 }
@@ -71,7 +65,6 @@ const NO_LEVEL: u8 = u8::MAX;
 /// What the writing thread does.
 enum Order {
     Line(Line),
-    Retention(u32),
     Flush(SyncSender<()>),
 }
 
@@ -135,17 +128,16 @@ impl Bucket {
 }
 
 impl ConnectorLogs {
-    /// Makes the directory and starts the writing thread, which first deletes files that are too old.
+    /// Starts the writing thread.
     ///
     /// # Errors
-    /// If the directory cannot be made or the thread not be started.
+    /// If the thread cannot be started.
     pub fn start(options: ConnectorLogOptions, metrics: Metrics) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&options.directory)?;
         let (queue, orders) = sync_channel(QUEUE);
-        let files = Files::new(options.directory, options.retention_days);
+        let files = options.files;
         std::thread::Builder::new()
             .name("connector-log".into())
-            .spawn(move || write_for_ever(&orders, files))?;
+            .spawn(move || write_for_ever(&orders, files.as_ref()))?;
         Ok(ConnectorLogs(Arc::new(Shared {
             queue,
             level: AtomicU8::new(options.level as u8),
@@ -164,21 +156,17 @@ impl ConnectorLogs {
         }
     }
 
-    /// Changes the level at once.
-    pub fn set_level(&self, level: LogLevel) {
-        self.0.level.store(level as u8, Ordering::Relaxed);
-    }
-
-    /// Gives a connector a level of its own, or takes it away.
-    pub fn set_level_of(&self, app_id: &AppId, level: Option<LogLevel>) {
-        let level = level.map_or(NO_LEVEL, |level| level as u8);
-        self.0.app(app_id).level.store(level, Ordering::Relaxed);
-    }
-
-    /// Changes how long files are kept.
-    pub fn set_retention_days(&self, days: u32) {
-        // A full queue only puts it off: the next reload sends it again.
-        let _ = self.0.queue.try_send(Order::Retention(days));
+    /// Changes the levels at once: of all connectors, and of those that have one of their own.
+    pub fn set_levels(&self, all: LogLevel, own: &BTreeMap<AppId, LogLevel>) {
+        self.0.level.store(all as u8, Ordering::Relaxed);
+        for app_id in own.keys() {
+            // So that it counts for one that is yet to come, too.
+            self.0.app(app_id);
+        }
+        for app in lock(&self.0.apps).values() {
+            let level = own.get(&app.app_id).map_or(NO_LEVEL, |level| *level as u8);
+            app.level.store(level, Ordering::Relaxed);
+        }
     }
 
     /// Waits until everything logged so far is in the files. Blocks.
@@ -257,44 +245,89 @@ impl ConnectorLog {
     }
 }
 
-fn write_for_ever(orders: &Receiver<Order>, mut files: Files) {
-    files.delete_old(&Zoned::now());
-    let mut swept = Instant::now();
+fn write_for_ever(orders: &Receiver<Order>, files: Option<&LogFiles>) {
+    let rest = || files.into_iter().for_each(LogFiles::rest);
+    rest();
+    let mut rested = Instant::now();
     loop {
         match orders.recv_timeout(IDLE) {
-            Ok(Order::Line(line)) => write(&mut files, &line),
-            Ok(Order::Retention(days)) => files.set_retention(days, &Zoned::now()),
+            Ok(Order::Line(line)) => write(files, &line),
             Ok(Order::Flush(done)) => drop(done.send(())),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if swept.elapsed() >= IDLE {
-            swept = Instant::now();
-            files.close_idle(IDLE);
+        if rested.elapsed() >= IDLE {
+            rested = Instant::now();
+            rest();
         }
     }
 }
 
-fn write(files: &mut Files, line: &Line) {
+fn write(files: Option<&LogFiles>, line: &Line) {
     let dropped = line.app.dropped.swap(0, Ordering::Relaxed);
-    let mut text = String::new();
-    if dropped > 0 {
-        let note = format!("{dropped} lines dropped: the connector writes too much");
-        put(&mut text, line, "WARNING", None, &note);
-    }
+    let note = format!("{dropped} lines dropped: they came faster than they could be written");
     let masked = lock(&line.app.masker)
         .mask(&line.text, Instant::now())
         .into_owned();
-    put(
-        &mut text,
-        line,
-        level_name(line.level),
-        line.request_id.as_deref(),
-        &masked,
-    );
-    if !files.append(&line.app.app_id, &line.at, text.as_bytes()) {
-        line.app.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+    let mut entries = Vec::new();
+    if dropped > 0 {
+        entries.push((LogLevel::Warning, None, &*note));
     }
+    entries.push((line.level, line.request_id.as_deref(), &*masked));
+    let mut text = String::new();
+    for (level, request_id, entry) in &entries {
+        put(&mut text, line, level.word(), *request_id, entry);
+    }
+    let stem = Stem::Connector(line.app.app_id.clone());
+    if files.is_some_and(|files| files.append(&stem, &line.at, text.as_bytes())) {
+        return;
+    }
+    for (level, request_id, entry) in entries {
+        log::connector(|format| for_agent(format, line, level, request_id, entry));
+    }
+}
+
+/// A line for the agent's own log, in the form that events have there.
+fn for_agent(
+    format: LogFormat,
+    line: &Line,
+    level: LogLevel,
+    request_id: Option<&str>,
+    text: &str,
+) -> String {
+    let level = match level {
+        LogLevel::Debug => "DEBUG",
+        LogLevel::Info => "INFO",
+        LogLevel::Warning => "WARN",
+        LogLevel::Error | LogLevel::Critical => "ERROR",
+    };
+    let at = line.at.timestamp();
+    let (app_id, generation) = (&line.app.app_id, line.generation.0);
+    let (text, cut) = cut(text);
+    let made = match format {
+        LogFormat::Text => {
+            let request_id = request_id
+                .map(|id| format!(" request_id={id:?}"))
+                .unwrap_or_default();
+            format!(
+                "{at:.6} {level:>5} connector: {text}{cut} app_id={app_id} generation={generation}{request_id}"
+            )
+        }
+        LogFormat::Json => serde_json::json!({
+            "timestamp": format!("{at:.6}"),
+            "level": level,
+            "message": format!("{text}{cut}"),
+            "app_id": app_id,
+            "generation": generation,
+            "request_id": request_id,
+        })
+        .to_string(),
+    };
+    let plain = match format {
+        LogFormat::Text => plain::text(&made),
+        LogFormat::Json => plain::json(&made),
+    };
+    format!("{plain}\n")
 }
 
 /// `2026-11-21T05:16:01.123+00:00 ERROR [gen 3] [request-id] text`
@@ -307,41 +340,32 @@ fn put(out: &mut String, line: &Line, level: &str, request_id: Option<&str>, tex
         escape(out, request_id);
         out.push_str("] ");
     }
+    let (text, cut) = cut(text);
+    escape(out, text);
+    out.push_str(&cut);
+    out.push('\n');
+}
+
+/// As much of a line as is written, and a note about the rest.
+fn cut(text: &str) -> (&str, String) {
     let mut kept = text.len().min(MAX_LINE);
     while !text.is_char_boundary(kept) {
         kept -= 1;
     }
-    escape(out, &text[..kept]);
-    if kept < text.len() {
-        let _ = write!(out, " … ({} bytes cut)", text.len() - kept);
-    }
-    out.push('\n');
+    let note = match text.len() - kept {
+        0 => String::new(),
+        more => format!(" … ({more} bytes cut)"),
+    };
+    (&text[..kept], note)
 }
 
-fn level_name(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "DEBUG",
-        LogLevel::Info => "INFO",
-        LogLevel::Warning => "WARNING",
-        LogLevel::Error => "ERROR",
-        LogLevel::Critical => "CRITICAL",
-    }
-}
-
-/// Makes control characters, and those that reorder or hide text, visible: a log is read in a terminal.
+/// Tabs are left: they deceive nobody, and stack traces have them.
 fn escape(out: &mut String, text: &str) {
-    for character in text.chars() {
-        let hides = matches!(
-            character,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        );
-        if character == '\t' {
-            out.push(character);
-        } else if character.is_control() || hides {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
+    for (n, piece) in text.split('\t').enumerate() {
+        if n > 0 {
+            out.push('\t');
         }
+        out.push_str(&plain::text(piece));
     }
 }
 

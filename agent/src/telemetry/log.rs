@@ -1,4 +1,4 @@
-//! The agent's own log: lines on standard error, as text or as JSON, at a level that can change while it runs.
+//! The agent's own log: lines on standard error and in files, as text or as JSON, at a level that can change while it runs.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -11,7 +11,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
+use super::console::Console;
+use super::files::LogFiles;
 use super::lines::{Line, Lines};
+use super::plain;
 use super::request_line::RequestLine;
 use crate::config::model::{LogFormat, LogLevel};
 
@@ -32,10 +35,11 @@ impl LogHandle {
     }
 }
 
-/// Sets up the log of this process. Later calls have no effect on it.
+/// Sets up the log of this process, on standard error and in `files`. Later calls have no effect on it.
 #[must_use]
-pub fn init(level: LogLevel, format: LogFormat) -> LogHandle {
+pub fn init(level: LogLevel, format: LogFormat, files: Option<LogFiles>) -> LogHandle {
     let _ = FORMAT.set(format);
+    LINES.get_or_init(|| Lines::to(Console::stderr(), files));
     let (filter, handle) = reload::Layer::new(filter(level));
     let lines = match format {
         LogFormat::Text => fmt::layer()
@@ -75,6 +79,12 @@ pub(crate) fn request(line: &RequestLine<'_>) {
     lines().push(line.formatted(*format, Timestamp::now()).as_bytes());
 }
 
+/// Takes a line of a connector that can go to no file; `line` makes it in the form asked for.
+pub(super) fn connector(line: impl FnOnce(LogFormat) -> String) {
+    let format = FORMAT.get().copied().unwrap_or(LogFormat::Text);
+    lines().push(line(format).as_bytes());
+}
+
 /// Writes what was logged and has not been written yet. For the end of the process.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
@@ -85,7 +95,7 @@ pub fn flush() {
 }
 
 fn lines() -> &'static Lines {
-    LINES.get_or_init(|| Lines::to(io::stderr()))
+    LINES.get_or_init(|| Lines::to(Console::stderr(), None))
 }
 
 /// Where events go.
@@ -95,55 +105,48 @@ impl<'a> MakeWriter<'a> for Events {
     type Writer = OneLine<Line<'a>>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OneLine(lines().line(true))
+        OneLine::new(lines().line(true))
     }
 
     fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
-        OneLine(lines().line(*meta.level() <= tracing::Level::WARN))
+        OneLine::new(lines().line(*meta.level() <= tracing::Level::WARN))
     }
 }
 
-/// Takes one event at a time and writes it as one line: control characters in it, which somebody else may have chosen,
-/// are escaped, so that they neither forge a line nor steer a terminal.
-struct OneLine<W>(W);
+/// Takes one event at a time and writes it as one line that is what it seems to be, whoever chose the texts in it.
+struct OneLine<W> {
+    out: W,
+    format: LogFormat,
+}
+
+impl<W> OneLine<W> {
+    fn new(out: W) -> Self {
+        let format = FORMAT.get().copied().unwrap_or(LogFormat::Text);
+        OneLine { out, format }
+    }
+}
 
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        if !line.contains(char::is_control) {
-            self.0.write_all(event)?;
-            return Ok(event.len());
+        let plain = match self.format {
+            LogFormat::Text => plain::text(line),
+            LogFormat::Json => plain::json(line),
+        };
+        if let (std::borrow::Cow::Borrowed(_), true) = (&plain, event.ends_with(b"\n")) {
+            self.out.write_all(event)?;
+        } else {
+            self.out.write_all((plain.into_owned() + "\n").as_bytes())?;
         }
-        let mut escaped = String::with_capacity(line.len() + 16);
-        for c in line.chars() {
-            if c.is_control() {
-                escaped.extend(c.escape_default());
-            } else {
-                escaped.push(c);
-            }
-        }
-        escaped.push('\n');
-        self.0.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_one_line_without_control_characters() {
-        let mut out = Vec::new();
-        OneLine(&mut out).write_all(b"a\nb \x1b[31mred\x1b[0m\n").unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "a\\nb \\u{1b}[31mred\\u{1b}[0m\n"
-        );
-    }
-}
+#[path = "log_tests.rs"]
+mod tests;

@@ -4,12 +4,14 @@
 //! put together here, in the form that events have.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::plain;
 use crate::config::model::LogFormat;
 
 /// What is told. What is `None` or empty is left out.
@@ -85,10 +87,20 @@ impl Serialize for Pairs<'_> {
 impl RequestLine<'_> {
     /// The line with its end, as of `now`.
     pub(super) fn formatted(&self, format: LogFormat, now: Timestamp) -> String {
-        match format {
+        let line = match format {
             LogFormat::Text => self.text(now),
             LogFormat::Json => self.json(now),
-        }
+        };
+        let plain = match format {
+            LogFormat::Text => plain::text(&line),
+            LogFormat::Json => plain::json(&line),
+        };
+        let mut line = match plain {
+            Cow::Borrowed(_) => line,
+            Cow::Owned(plain) => plain,
+        };
+        line.push('\n');
+        line
     }
 
     fn text(&self, now: Timestamp) -> String {
@@ -131,7 +143,6 @@ impl RequestLine<'_> {
         if !self.observability.is_empty() {
             write!(line, " observability={}", self.observability)?;
         }
-        line.push('\n');
         Ok(())
     }
 
@@ -150,9 +161,7 @@ impl RequestLine<'_> {
             message: "request",
             line: self,
         };
-        let mut line = serde_json::to_string(&event).expect("a line is always JSON");
-        line.push('\n');
-        line
+        serde_json::to_string(&event).expect("a line is always JSON")
     }
 }
 

@@ -32,6 +32,8 @@ fn help_of_every_command() {
         &["cert", "client"],
         &["doctor"],
         &["support-bundle"],
+        &["log"],
+        &["log", "set"],
         #[cfg(target_os = "linux")]
         &["service"],
         #[cfg(target_os = "linux")]

@@ -97,7 +97,7 @@ fn port_in_use() {
     let told =
         refused(&home, &home.run(&["run", "--log-level", "error"])).replace(&address, "127.0.0.1:PORT");
     // How many carets there are depends on the port's length.
-    insta::with_settings!({ filters => vec![(r"\^+", "^^^")] }, { insta::assert_snapshot!(told) });
+    insta::with_settings!({ filters => vec![(r"\^+", "^^^"), (r": \S+ \(process \d+\)", ": NAME (process PID)")] }, { insta::assert_snapshot!(told) });
 }
 
 #[test]

@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod authoring;
 mod cli;
+#[cfg(target_os = "linux")]
+mod conditions;
 mod config_errors;
 #[cfg(target_os = "linux")]
 mod confined;

@@ -132,8 +132,7 @@ impl Driver {
             })
         });
         if let Ok(Err(error)) = written.await {
-            let app_id = &self.entry.app_id;
-            tracing::warn!(%app_id, reason = %error, "the history cannot be written; check the state directory");
+            self.surroundings.shared.write_failed(&error);
         }
     }
 }

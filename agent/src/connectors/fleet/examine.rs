@@ -8,6 +8,7 @@ use crate::connectors::artifact::Artifact;
 use crate::connectors::driver::turn;
 use crate::connectors::intake::{self, Owners, Refusal, Signers, Taken};
 use crate::connectors::memory::Remembered;
+use crate::connectors::registry::Shared;
 use crate::connectors::settings::{pinned, pinned_by_anyone, signed};
 use crate::connectors::starter::Starter;
 use crate::connectors::store::Store;
@@ -28,6 +29,7 @@ pub(super) struct Examiner {
     pub(super) starts: Arc<Semaphore>,
     /// Files that may be copied at the same time.
     pub(super) takes: Arc<Semaphore>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What came of it.
@@ -158,7 +160,7 @@ impl Examiner {
             }
         })?;
         if let Err(error) = self.store.remember(taken.sha256, &manifest) {
-            tracing::warn!(reason = %error, "a manifest cannot be remembered; check the state directory");
+            self.shared.write_failed(&error);
         }
         Ok(manifest)
     }

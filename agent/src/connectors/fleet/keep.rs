@@ -17,15 +17,19 @@ impl Fleet {
     pub(super) async fn save(&mut self) -> io::Result<()> {
         for (name, file) in &self.files {
             let Some(held) = &file.held else { continue };
-            let good = self
-                .drivers
-                .get(&held.manifest.app_id)
-                .and_then(|(entry, _)| entry.last_good.load_full());
+            let entry = self.drivers.get(&held.manifest.app_id).map(|(entry, _)| entry);
+            let before = self
+                .remembered
+                .get(name)
+                .filter(|known| known.app_id == held.manifest.app_id);
+            let generation = entry.and_then(|entry| entry.status.load().generation);
+            let good = entry.and_then(|entry| entry.last_good.load_full());
             let good = good.filter(|good| good.file == held.file && good.sha256 != held.sha256);
             let remembered = Remembered {
                 app_id: held.manifest.app_id.clone(),
                 sha256: held.sha256,
                 good: good.map(|good| good.sha256),
+                generation: generation.max(before.and_then(|known| known.generation)),
             };
             self.remembered.insert(name.clone(), remembered);
         }

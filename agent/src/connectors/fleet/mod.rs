@@ -23,6 +23,7 @@ use super::registry::Entry;
 use super::settings::Effective;
 use super::store::Store;
 use super::watch::{Ask, Change, Report};
+use crate::conditions::{Conditions, Name as Condition};
 use crate::config::Config;
 use crate::domain::{AppId, Sha256};
 
@@ -135,9 +136,12 @@ impl Fleet {
     fn report(&mut self, report: Report) {
         let changes = match report {
             Report::Failed(reason) => {
-                if self.listing_failed.as_ref() != Some(&reason) {
-                    tracing::warn!(reason, "the connectors directory cannot be listed");
-                }
+                let directory = self.config.connectors.directory.display();
+                self.conditions().raise(
+                    Condition::ConnectorsUnlisted,
+                    format!("the connectors directory {directory} cannot be listed: {reason}; what is known of it is served"),
+                    "mount it, or let the agent's user read it",
+                );
                 if self.first.is_none() {
                     self.recall(&reason);
                 }
@@ -146,9 +150,8 @@ impl Fleet {
             }
             Report::Looked(changes) => changes,
         };
-        if self.listing_failed.take().is_some() {
-            tracing::info!("the connectors directory can be listed again");
-        }
+        self.listing_failed = None;
+        self.conditions().clear(Condition::ConnectorsUnlisted);
         for change in changes {
             match change {
                 Change::Seen(name) => {
@@ -180,6 +183,10 @@ impl Fleet {
         }
     }
 
+    fn conditions(&self) -> &Conditions {
+        &self.parts.surroundings.shared.conditions
+    }
+
     fn examiner(&self) -> Examiner {
         Examiner {
             directory: self.config.connectors.directory.clone(),
@@ -189,6 +196,7 @@ impl Fleet {
             starter: self.parts.surroundings.starter.clone(),
             starts: Arc::clone(&self.parts.surroundings.starts),
             takes: Arc::clone(&self.takes),
+            shared: Arc::clone(&self.parts.surroundings.shared),
         }
     }
 
@@ -391,7 +399,9 @@ impl Fleet {
 
     fn add(&mut self, app_id: AppId, desired: Desired) {
         let shared = &self.parts.surroundings.shared;
-        let history = History::open(&self.parts.histories, &app_id);
+        let mut history = History::open(&self.parts.histories, &app_id);
+        let own = self.remembered.values().filter(|known| known.app_id == app_id);
+        history.mend(own.filter_map(|known| known.generation).max(), &shared.conditions);
         let settings = &desired.settings;
         let metrics = shared.metrics.calls_of(&app_id);
         let entry = Entry::new(
@@ -436,7 +446,7 @@ impl Fleet {
             .rows
             .store(Arc::new(files::rows(&self.files, &self.remembered)));
         if let Err(error) = self.save().await {
-            tracing::warn!(reason = %error, "the state directory cannot be written; a restart will not know what served");
+            shared.write_failed(&error);
         }
     }
 

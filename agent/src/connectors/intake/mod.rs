@@ -154,7 +154,11 @@ fn unreadable(error: &io::Error) -> Refusal {
 }
 
 fn disk(error: &io::Error) -> Refusal {
+    let remedy = match crate::conditions::is_full(error) {
+        true => "its disk is full: make room, and the file is tried again",
+        false => "check its free space and permissions",
+    };
     Refusal::Surroundings(format!(
-        "the file cannot be copied into the state directory: {error}; check its free space and permissions"
+        "the file cannot be copied into the state directory: {error}; {remedy}"
     ))
 }

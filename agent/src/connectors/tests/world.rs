@@ -60,7 +60,14 @@ impl World {
         let (sender, receiver) = watch::channel(Arc::new(config));
         let (fake, shutdown, metrics) = (FakeStarter::default(), CancellationToken::new(), Metrics::new());
         let starter = Starter::Fake(fake.clone());
-        let connectors = Connectors::start_with(receiver, starter, metrics.clone(), shutdown.clone(), hints);
+        let connectors = Connectors::start_with(
+            receiver,
+            starter,
+            metrics.clone(),
+            crate::conditions::Conditions::new(metrics.clone()),
+            shutdown.clone(),
+            hints,
+        );
         World {
             connectors: connectors.await.unwrap(),
             dir,
@@ -237,7 +244,9 @@ fn config(dir: &Path) -> Config {
             level: LogLevel::Info,
             format: LogFormat::Text,
             directory: dir.join("logs"),
+            files: true,
             retention_days: 1,
+            retention_size: 1 << 30,
             connector_level: LogLevel::Error,
             redacted_keys: Vec::new(),
         },

@@ -6,10 +6,12 @@ use lumos_connector_abi::{CancelReason as AbiReason, Status};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::conditions::Conditions;
 use crate::config::model::LogLevel;
 use crate::domain::Generation;
 use crate::hosting::backend::Callbacks;
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use crate::telemetry::files::{LogFiles, Retention};
 use crate::telemetry::metrics::Metrics;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -68,8 +70,11 @@ struct World {
 fn world(max_response_bytes: u64) -> World {
     let directory = tempfile::tempdir().unwrap();
     let options = ConnectorLogOptions {
-        directory: directory.path().to_owned(),
-        retention_days: 7,
+        files: Some(LogFiles::new(
+            directory.path(),
+            Retention::default(),
+            Conditions::default(),
+        )),
         level: LogLevel::Info,
     };
     let logs = ConnectorLogs::start(options, Metrics::new()).unwrap();

@@ -103,6 +103,21 @@ pub fn open_append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Bytes that this user may still write to the file system of `path`, as far as it knows; 0 where it takes no more files.
+///
+/// # Errors
+/// Those of `statvfs`.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    // Some file systems count no files at all.
+    let no_more_files = found.f_files > 0 && found.f_favail == 0;
+    Ok(if no_more_files {
+        0
+    } else {
+        found.f_bavail.saturating_mul(found.f_frsize)
+    })
+}
+
 /// Who runs this process.
 #[must_use]
 pub fn current_owner() -> Owner {

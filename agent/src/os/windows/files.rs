@@ -10,7 +10,7 @@ use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL,
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_READ,
-    FILE_TYPE_DISK, GetFileInformationByHandle, GetFileType,
+    FILE_TYPE_DISK, GetDiskFreeSpaceExW, GetFileInformationByHandle, GetFileType,
 };
 
 use super::descriptor::Descriptor;
@@ -150,4 +150,19 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 /// Never.
 pub fn share_with_service(_file: &File, _directory: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Bytes that this user may still write to the volume of `path`, its quota taken into account.
+///
+/// # Errors
+/// Those of `GetDiskFreeSpaceEx`.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let wide_path = wide(path.as_os_str());
+    let mut free = 0;
+    let (total, all_free) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the path is NUL-terminated; the number outlives the call, and the others may be absent.
+    if unsafe { GetDiskFreeSpaceExW(wide_path.as_ptr(), &raw mut free, total, all_free) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(free)
 }

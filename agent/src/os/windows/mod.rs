@@ -16,7 +16,7 @@ pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inhe
 pub(crate) use descriptor::give_to;
 pub(crate) use event_log::EventSource;
 pub use files::{
-    create_private, create_private_dir, file_facts, open_append, open_untrusted, path_facts,
+    create_private, create_private_dir, file_facts, free_space, open_append, open_untrusted, path_facts,
     share_with_service,
 };
 pub(crate) use inlet::Inlet;
@@ -33,3 +33,9 @@ pub(crate) use service::{
     SERVICE_NAME, ServiceRequest, require_privileges, serve_as_service, service_requests, service_runs,
     service_stops,
 };
+
+/// Who listens on a port that is taken is not looked up here; `netstat -abno` tells.
+#[must_use]
+pub fn port_holder(_: std::net::SocketAddr) -> Option<String> {
+    None
+}

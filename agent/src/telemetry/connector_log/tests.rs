@@ -3,8 +3,7 @@ use super::*;
 fn logs(level: LogLevel) -> (tempfile::TempDir, ConnectorLogs, ConnectorLog) {
     let directory = tempfile::tempdir().unwrap();
     let options = ConnectorLogOptions {
-        directory: directory.path().to_owned(),
-        retention_days: 7,
+        files: Some(LogFiles::scratch(directory.path())),
         level,
     };
     let logs = ConnectorLogs::start(options, Metrics::new()).unwrap();
@@ -47,11 +46,13 @@ fn a_line_says_when_how_bad_which_generation_and_which_call() {
 fn levels_change_at_once() {
     let (directory, logs, log) = logs(LogLevel::Error);
     log.line(LogLevel::Info, None, "one");
-    logs.set_level(LogLevel::Info);
+    let app_id: AppId = "mockapp".parse().unwrap();
+    let own = |level| BTreeMap::from([(app_id.clone(), level)]);
+    logs.set_levels(LogLevel::Info, &BTreeMap::new());
     log.line(LogLevel::Info, None, "two");
-    logs.set_level_of(&"mockapp".parse().unwrap(), Some(LogLevel::Critical));
+    logs.set_levels(LogLevel::Info, &own(LogLevel::Critical));
     log.line(LogLevel::Error, None, "three");
-    logs.set_level_of(&"mockapp".parse().unwrap(), None);
+    logs.set_levels(LogLevel::Info, &BTreeMap::new());
     log.line(LogLevel::Info, None, "four");
     let text = written(&directory, &logs);
     assert!(text.contains("two") && text.contains("four"), "{text}");
@@ -114,21 +115,26 @@ fn secrets_of_calls_in_flight_are_masked_and_after() {
     assert!(!text.contains("canary"));
 }
 
-#[test]
-fn a_disk_that_fails_costs_lines_only() {
-    let (directory, logs, log) = logs(LogLevel::Debug);
-    let path = directory.path().to_owned();
-    directory.close().unwrap();
-    log.line(LogLevel::Info, None, "lost");
-    logs.flush();
-    std::fs::create_dir(&path).unwrap();
-    log.line(LogLevel::Info, None, "kept");
-    logs.flush();
-    let name = path.join(format!("mockapp_{}.log", Zoned::now().date()));
-    let text = std::fs::read_to_string(name).unwrap();
-    assert!(
-        text.contains("1 lines dropped") && text.ends_with("kept\n"),
-        "{text}"
-    );
-    std::fs::remove_dir_all(&path).unwrap();
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_second_line(text in proptest::prelude::any::<String>(), id in proptest::prelude::any::<String>()) {
+        let (_directory, _logs, log) = logs(LogLevel::Debug);
+        let line = Line {
+            app: log.app.clone(),
+            at: Zoned::now(),
+            level: LogLevel::Info,
+            generation: Generation(1),
+            request_id: None,
+            text: "".into(),
+        };
+        let mut filed = String::new();
+        put(&mut filed, &line, "INFO", Some(&id), &text);
+        let shown = [LogFormat::Text, LogFormat::Json].map(|format| for_agent(format, &line, LogLevel::Info, Some(&id), &text));
+        for written in shown.iter().chain([&filed]) {
+            let one = written.strip_suffix('\n').unwrap().replace('\t', "");
+            proptest::prop_assert!(!one.contains(plain::deceives), "{:?}", one);
+        }
+        let json: serde_json::Value = serde_json::from_str(&shown[1]).unwrap();
+        proptest::prop_assert_eq!(json["message"].as_str(), Some(&*text));
+    }
 }

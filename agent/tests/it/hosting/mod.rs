@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lumos_agent::call::Call;
+use lumos_agent::conditions::Conditions;
 use lumos_agent::config::model::LogLevel;
 use lumos_agent::domain::{Generation, Level};
 use lumos_agent::hosting::{Host, HostCall, HostCallError, HostSpec, Launcher, Walls};
 use lumos_agent::os::sandbox::Confinement;
 use lumos_agent::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
+use lumos_agent::telemetry::files::{LogFiles, Retention};
 use lumos_agent::telemetry::metrics::Metrics;
 
 /// Longer than anything here takes; a test that hits it has failed.
@@ -39,8 +41,11 @@ impl Bench {
     fn with_budget(budget: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = ConnectorLogOptions {
-            directory: directory.path().to_owned(),
-            retention_days: 7,
+            files: Some(LogFiles::new(
+                directory.path(),
+                Retention::default(),
+                Conditions::default(),
+            )),
             level: LogLevel::Info,
         };
         let executable = PathBuf::from(env!("CARGO_BIN_EXE_lumos-agent"));

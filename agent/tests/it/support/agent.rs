@@ -56,6 +56,11 @@ impl Installation {
         self.home.configure(&format!("{paths}{toml}\n"));
     }
 
+    /// Makes the configuration anew, paths and all.
+    pub(crate) fn configure_all(&self, toml: &str) {
+        self.home.configure(toml);
+    }
+
     /// A command line with this installation's configuration and a clean environment.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         self.command_of(Path::new(super::home::AGENT), args)
