@@ -14,6 +14,7 @@ mod c;
 mod fuzz;
 mod lint;
 mod need;
+mod package;
 mod reference;
 mod run;
 mod sanitize;
@@ -69,6 +70,8 @@ enum Task {
         #[arg(long, conflicts_with = "check")]
         msi: bool,
     },
+    /// Make the packages for Linux: .deb and .rpm, in `package/` under the target directory
+    Package(package::Arguments),
     /// Compare the SDK with the reference SDK (connector-py), which is installed if missing
     Reference,
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
@@ -100,6 +103,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Windows { check: true, .. } => windows::check(&workspace),
         Task::Windows { msi: true, .. } => windows::msi(&workspace).map(drop),
         Task::Windows { .. } => windows::test(&workspace),
+        Task::Package(arguments) => package::all(&workspace, arguments),
         Task::Reference => {
             reference::prepare(&workspace)?;
             reference::compare(&workspace)

@@ -1,10 +1,12 @@
 //! What tasks need besides Rust, and how a machine gets it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
 use crate::run::{run, say, succeeds};
+use crate::workspace::Workspace;
 
 /// The target that Windows builds are compiled for.
 pub(crate) const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -117,6 +119,69 @@ pub(crate) fn cargo_deny() -> anyhow::Result<()> {
         return Ok(());
     }
     run(Command::new("cargo").args(["install", "cargo-deny", "--locked"]))
+}
+
+/// What makes and looks into packages, besides tools of cargo's.
+pub(crate) fn package_tools() -> anyhow::Result<()> {
+    for (program, package) in [
+        ("strip", "binutils"),
+        ("xz", "xz-utils"),
+        ("dpkg-shlibdeps", "dpkg-dev"),
+    ] {
+        if !exists(program) {
+            install(&[package])?;
+        }
+    }
+    Ok(())
+}
+
+/// What looks into packages, and what they are tried in.
+pub(crate) fn package_checks() -> anyhow::Result<()> {
+    let programs = ["lintian", "debootstrap", "rpm", "man", "zsh", "fish"];
+    if programs.into_iter().all(exists) {
+        return Ok(());
+    }
+    install(&[
+        "lintian",
+        "debootstrap",
+        "rpm",
+        "man-db",
+        "zsh",
+        "fish",
+        "tar",
+        "util-linux",
+    ])
+}
+
+/// A tool of cargo's in the version that is wanted, built from source if it is missing, which takes a minute or two. Without
+/// optimisation: it runs for seconds.
+pub(crate) fn cargo_tool(workspace: &Workspace, (name, version): (&str, &str)) -> anyhow::Result<()> {
+    let output = Command::new(cargo_tool_path(workspace, name))
+        .arg("--version")
+        .output();
+    if output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(version)) {
+        return Ok(());
+    }
+    run(workspace
+        .cargo()
+        .args([
+            "install",
+            name,
+            "--version",
+            version,
+            "--locked",
+            "--debug",
+            "--quiet",
+            "--root",
+        ])
+        .arg(workspace.target().join("tools"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_INCREMENTAL", "0"))
+}
+
+/// Where [`cargo_tool`] puts a tool.
+pub(crate) fn cargo_tool_path(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target().join("tools/bin").join(name)
 }
 
 /// Whether the compiler in use can compile for Windows.

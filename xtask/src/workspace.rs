@@ -13,7 +13,6 @@ use serde_json::Value;
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
-    version: Option<String>,
 }
 
 impl Workspace {
@@ -21,24 +20,7 @@ impl Workspace {
     pub(crate) fn find() -> anyhow::Result<Self> {
         // `cargo run` says where it found this package, which may be another copy than the one that was compiled.
         let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let manifest = Path::new(&package).join("../Cargo.toml");
-        let output = Command::new(cargo())
-            .args([
-                "metadata",
-                "--no-deps",
-                "--format-version",
-                "1",
-                "--manifest-path",
-            ])
-            .arg(manifest)
-            .output()
-            .context("cannot run cargo")?;
-        let metadata: Value = serde_json::from_slice(&output.stdout).with_context(|| {
-            format!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr)
-            )
-        })?;
+        let metadata = metadata(&Path::new(&package).join("../Cargo.toml"), &["--no-deps"])?;
         let path = |name: &str| {
             let text = metadata[name].as_str();
             text.map(PathBuf::from)
@@ -47,15 +29,26 @@ impl Workspace {
         Ok(Self {
             root: path("workspace_root")?,
             target: path("target_directory")?,
-            version: version_of(&metadata, "lumos-agent"),
         })
     }
 
-    /// The version of the agent.
-    pub(crate) fn version(&self) -> anyhow::Result<String> {
-        self.version
-            .clone()
-            .context("cargo metadata knows no lumos-agent")
+    /// What cargo knows of the workspace, and of what it depends on.
+    pub(crate) fn metadata(&self, options: &[&str]) -> anyhow::Result<Value> {
+        metadata(&self.path("Cargo.toml"), options)
+    }
+
+    /// The version of one of its packages.
+    pub(crate) fn version(&self, package: &str) -> anyhow::Result<String> {
+        let metadata = self.metadata(&["--no-deps"])?;
+        let packages = metadata["packages"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let found = packages.iter().find(|entry| entry["name"] == package);
+        let version = found.and_then(|entry| entry["version"].as_str());
+        version
+            .map(str::to_owned)
+            .with_context(|| format!("there is no package {package}"))
     }
 
     /// A path below the workspace's root.
@@ -94,10 +87,19 @@ impl Workspace {
     }
 }
 
-fn version_of(metadata: &Value, package: &str) -> Option<String> {
-    let packages = metadata["packages"].as_array()?;
-    let found = packages.iter().find(|one| one["name"] == package)?;
-    found["version"].as_str().map(str::to_owned)
+fn metadata(manifest: &Path, options: &[&str]) -> anyhow::Result<Value> {
+    let output = Command::new(cargo())
+        .args(["metadata", "--format-version", "1", "--manifest-path"])
+        .arg(manifest)
+        .args(options)
+        .output()
+        .context("cannot run cargo")?;
+    serde_json::from_slice(&output.stdout).with_context(|| {
+        format!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 fn cargo() -> OsString {

@@ -80,6 +80,14 @@ pub(super) enum Command {
     SupportBundle(super::support_bundle::BundleArgs),
     /// Change the level of a log for a while
     Log(super::log::LogArgs),
+    /// Print the completions of a shell
+    #[command(
+        long_about = "Print the completions of a shell.\n\nThe packages install those of bash, zsh and fish. Elsewhere, for bash: lumos-agent completions bash > ~/.local/share/bash-completion/completions/lumos-agent"
+    )]
+    Completions(super::manual::CompletionsArgs),
+    /// Write the manual pages; for whoever makes packages
+    #[command(hide = true)]
+    Manual(super::manual::ManualArgs),
     /// The process that a connector lives in; started by the agent
     #[command(hide = true)]
     ConnectorHost {

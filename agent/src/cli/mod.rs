@@ -20,6 +20,7 @@ mod init;
 #[cfg(windows)]
 mod installed;
 mod log;
+mod manual;
 mod new;
 mod output;
 mod package;
@@ -124,6 +125,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Command::Service(args) => service::run(&context, &args),
             Command::Doctor(args) => doctor::run(&context, &args).await,
             Command::SupportBundle(args) => support_bundle::run(&context, &args).await,
+            Command::Completions(args) => manual::completions(args),
+            Command::Manual(args) => manual::write(&args),
             Command::ConnectorHost { .. } => Ok(Exit::Usage),
         }
     })

@@ -16,6 +16,7 @@ mod file;
 mod keys;
 mod kind;
 mod load;
+pub(crate) mod manual;
 pub mod model;
 pub(crate) mod paths;
 pub mod reload;

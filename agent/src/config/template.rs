@@ -21,7 +21,7 @@ const HEAD: &str = "\
 pub(crate) fn config_file(set: &[(&str, String)]) -> String {
     let mut text = HEAD.to_owned();
     for section in SECTIONS {
-        let name = display_name(section);
+        let name = section_name(section);
         let chosen = section.path.contains(&"*");
         let mark = if chosen { "# " } else { "" };
         let _ = write!(text, "\n# {}\n{mark}[{name}]\n", section.doc);
@@ -38,7 +38,7 @@ pub(crate) fn config_file(set: &[(&str, String)]) -> String {
 }
 
 /// The section's path with examples for the names.
-fn display_name(section: &Section) -> String {
+pub(super) fn section_name(section: &Section) -> String {
     let mut parts = Vec::new();
     for part in section.path {
         parts.push(match (*part, parts.len()) {
@@ -65,7 +65,7 @@ fn write_key(text: &mut String, key: &Key, value: Option<&str>) {
     };
 }
 
-fn shown(key: &Key) -> String {
+pub(super) fn shown(key: &Key) -> String {
     match key.default {
         Default::None(example) | Default::Toml(example) => example.to_owned(),
         Default::Place(place) => format!("\"{}\"", place.on_linux()),

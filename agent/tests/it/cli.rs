@@ -40,6 +40,7 @@ fn help_of_every_command() {
         &["service", "install"],
         #[cfg(target_os = "linux")]
         &["service", "status"],
+        &["completions"],
     ];
     let home = Home::empty();
     for command in commands {

@@ -22,7 +22,7 @@ const ORDER: [&str; 3] = [
 
 /// Makes the installer of the workspace's version in `package/` under the target directory.
 pub(crate) fn make(workspace: &Workspace, built: &Build) -> anyhow::Result<PathBuf> {
-    let version = workspace.version()?;
+    let version = workspace.version("lumos-agent")?;
     make_version(workspace, built, &version)
 }
 

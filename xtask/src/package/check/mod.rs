@@ -1,0 +1,53 @@
+//! `cargo xtask package --check`: what an administrator does with the packages, done in a fresh Debian root that nothing else
+//! uses, and what tools for packages say about them.
+
+mod contents;
+mod life;
+mod root;
+mod systems;
+
+use std::fs;
+
+use super::{Packages, Profile, archives};
+use crate::need;
+use crate::run::{say, step};
+use crate::workspace::Workspace;
+use root::Base;
+use systems::{Debian, Rpm};
+
+/// Older than any release.
+const PREVIOUS: &str = "0.0.1";
+
+/// Makes the packages and checks them. A fresh root takes root's rights; without them that part is left out.
+pub(crate) fn check(workspace: &Workspace, profile: Profile) -> anyhow::Result<()> {
+    let packages = super::make(workspace, profile)?;
+    step("what checks packages", need::package_checks)?;
+    step("what the packages hold", || contents::check(workspace, &packages))?;
+    if !root::possible() {
+        say("   packages are not installed here: that takes root and namespaces for mounts");
+        return Ok(());
+    }
+    let previous = previous(workspace)?;
+    let mut base = None;
+    step("a fresh Debian root", || {
+        base = Some(Base::prepare(workspace)?);
+        Ok(())
+    })?;
+    let base = base.ok_or_else(|| anyhow::anyhow!("there is no root"))?;
+    step("deb: install, run, upgrade, remove, purge", || {
+        life::check(&base, &Debian, &previous.deb, &packages.deb)
+    })?;
+    step("rpm: install, run, upgrade, remove", || {
+        life::check(&base, &Rpm, &previous.rpm, &packages.rpm)
+    })
+}
+
+/// The same content under a lower version, for upgrades.
+fn previous(workspace: &Workspace) -> anyhow::Result<Packages> {
+    let directory = workspace.target().join("package").join("previous");
+    fs::create_dir_all(&directory)?;
+    Ok(Packages {
+        deb: archives::deb(workspace, PREVIOUS, &directory)?,
+        rpm: archives::rpm(workspace, PREVIOUS, &directory)?,
+    })
+}
