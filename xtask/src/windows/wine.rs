@@ -51,6 +51,7 @@ impl Wine {
         let wine = Wine { directory };
         let prefix = wine.directory.path().join("prefix");
         std::fs::create_dir(&prefix)?;
+        wine.keep_alive()?;
         wine.run(&["wineboot", "--init"])?;
         wine.add_random()?;
         let version = Command::new("wine")
@@ -119,7 +120,22 @@ impl Wine {
     /// Ends everything in the prefix, as a machine that goes down does; the next command starts it anew.
     pub(crate) fn restart(&self) -> anyhow::Result<()> {
         self.end();
+        self.keep_alive()?;
         self.run(&["wineboot"])?;
+        Ok(())
+    }
+
+    /// Without this services would end with the last command.
+    fn keep_alive(&self) -> anyhow::Result<()> {
+        let status = self
+            .tool("wineserver")
+            .arg("--persistent")
+            .stdin(Stdio::null())
+            .status();
+        ensure!(
+            status.context("cannot run wineserver")?.success(),
+            "wineserver does not start"
+        );
         Ok(())
     }
 
