@@ -12,12 +12,14 @@ use crate::tls::describe::{Description, ListDescription, describe, describe_all,
 /// An authority has to be replaced everywhere, which takes time.
 const SOON: SignedDuration = SignedDuration::from_hours(60 * 24);
 
+/// What it is, where it stands, and what stands there.
+type Authority = (&'static str, String, Result<Vec<Description>, String>);
+
 #[derive(Debug, Default)]
 struct Facts {
     host: String,
     server: Option<Description>,
-    /// What they are, where they stand, and what stands there.
-    authorities: Vec<(&'static str, String, Result<Vec<Description>, String>)>,
+    authorities: Vec<Authority>,
     lists: Option<(String, Result<Vec<ListDescription>, String>)>,
 }
 
@@ -111,7 +113,7 @@ fn names(host: &str, server: &Description, found: &mut Findings) {
         );
         return;
     }
-    let covers = |name: &&str| {
+    let covers = |name: &str| {
         let name = name.to_ascii_lowercase();
         let first = name.split('.').next().unwrap_or_default();
         name == host

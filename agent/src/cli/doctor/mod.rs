@@ -123,12 +123,12 @@ async fn of_configuration(loaded: &Loaded, agent: Option<Arc<Running>>, found: &
     type Group = (Area, fn(&Config, Option<&Running>, &mut Findings));
     const GROUPS: &[Group] = &[
         (Area::Permissions, |config, _, found| {
-            permissions::check(config, found)
+            permissions::check(config, found);
         }),
         (Area::Tokens, |config, _, found| tokens::check(config, found)),
         (Area::Ports, ports::check),
         (Area::Certificates, |config, _, found| {
-            certificates::check(config, found)
+            certificates::check(config, found);
         }),
         (Area::Disk, |config, _, found| disk::check(config, found)),
         (Area::Limits, limits::check),

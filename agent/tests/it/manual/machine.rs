@@ -1,12 +1,12 @@
 //! A stand-in for a machine with the package installed: the real agent, connector and mock app, with the package's places
 //! below a directory and other ports. Only `sudo`, `systemctl` and the places are not the real ones.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use regex::{Captures, Regex};
 
@@ -20,6 +20,8 @@ pub(super) struct Machine {
     directory: tempfile::TempDir,
     /// What the documents write, and what it is here. Earlier ones contain later ones.
     places: Vec<(String, String)>,
+    /// What runs on until the end.
+    started: RefCell<Vec<Child>>,
 }
 
 impl Machine {
@@ -45,7 +47,11 @@ impl Machine {
         .map(|(written, real)| (written.to_owned(), real))
         .into();
         places.extend(PORTS.iter().map(|port| (*port).to_owned()).zip(ports));
-        let machine = Machine { directory, places };
+        let machine = Machine {
+            directory,
+            places,
+            started: RefCell::default(),
+        };
         machine.install();
         machine
     }
@@ -117,8 +123,7 @@ impl Machine {
             .stderr(log)
             .spawn()
             .unwrap();
-        let pids = fs::read_to_string(self.file("pids")).unwrap_or_default();
-        fs::write(self.file("pids"), format!("{pids}{}\n", child.id())).unwrap();
+        self.started.borrow_mut().push(child);
         let answers = match real.strip_suffix(" run") {
             Some(agent) => format!("{agent} status"),
             // The only other one that is started so.
@@ -193,21 +198,19 @@ fn replaced<'p>(text: &str, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> 
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let read = |name: &str| fs::read_to_string(self.file(name)).unwrap_or_default();
-        let pids: BTreeSet<i32> = (read("pids") + &read("pid"))
-            .lines()
-            .filter_map(|line| line.trim().parse().ok())
-            .collect();
-        for pid in pids {
-            // Only what still is one of ours: a number may have been given to somebody else.
-            let ours = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            let known = [Path::new(AGENT), &*mockapp_server()].contains(&&*program);
-            if known || ours.contains(&self.directory.path().display().to_string()) {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                }
-            }
+        for child in self.started.get_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // The one that `systemctl` started. Only if it still is ours: a number may have been given to somebody else.
+        let pid = fs::read_to_string(self.file("pid")).unwrap_or_default();
+        let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
+        let ours = |pid: &rustix::process::Pid| {
+            let program = fs::read_link(format!("/proc/{}/exe", pid.as_raw_nonzero()));
+            program.is_ok_and(|program| program == Path::new(AGENT))
+        };
+        if let Some(pid) = pid.filter(ours) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
 }
