@@ -118,7 +118,9 @@ impl Limiter {
         let latest = self.seconds(deadline);
         let mut left = lock(&self.state).reserve(self.now(), latest).map_err(exhausted)?;
         while left > 0.0 {
-            self.clock.sleep(Duration::from_secs_f64(left)).await;
+            // What rounds to nothing would be waited for without end.
+            let wait = Duration::from_secs_f64(left).max(Duration::from_micros(1));
+            self.clock.sleep(wait).await;
             // The app may have refused another request meanwhile.
             let now = self.now();
             left = lock(&self.state).closed_for(now);
