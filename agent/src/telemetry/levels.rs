@@ -86,7 +86,8 @@ impl Levels {
     pub fn set(&self, whose: Whose, level: Option<LogLevel>, lasts: Option<Duration>) {
         let set = level.map(|level| Override {
             level,
-            ends: lasts.map(|lasts| Instant::now() + lasts),
+            // What ends after all clocks do is for as long as the agent runs.
+            ends: lasts.and_then(|lasts| Instant::now().checked_add(lasts)),
             until: lasts.and_then(|lasts| Timestamp::now().checked_add(lasts).ok()),
         });
         let (log, until) = (
