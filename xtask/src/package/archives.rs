@@ -44,13 +44,32 @@ pub(super) fn deb(workspace: &Workspace, version: &str, directory: &Path) -> any
     Ok(file)
 }
 
+/// How what is inside an `.rpm` is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    /// As it is released; the tool takes minutes.
+    Small,
+    /// Not at all.
+    Plain,
+}
+
 /// Makes the `.rpm` of the same.
-pub(super) fn rpm(workspace: &Workspace, version: &str, directory: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn rpm(
+    workspace: &Workspace,
+    version: &str,
+    directory: &Path,
+    payload: Payload,
+) -> anyhow::Result<PathBuf> {
     let file = directory.join(format!("lumos-agent-{version}-1.{}.rpm", architecture().1));
     let list = workspace.target().join("release/package/rpm.toml");
     fs::write(&list, rpm_metadata(workspace, version)?)?;
     let mut rpm = workspace.command(need::cargo_tool_path(workspace, CARGO_GENERATE_RPM.0));
+    let compression = match payload {
+        Payload::Small => "zstd",
+        Payload::Plain => "none",
+    };
     rpm.args(["generate-rpm", "--package", "agent", "--auto-req", "builtin"])
+        .args(["--payload-compress", compression])
         .arg("--target-dir")
         .arg(workspace.target())
         .arg("--metadata-overwrite")

@@ -70,8 +70,31 @@ pub(super) fn shipped(workspace: &Workspace) -> anyhow::Result<Vec<Component>> {
         .iter()
         .map(|(id, uses)| component(&packages[id], uses.iter().map(|used| &packages[used])))
         .collect::<anyhow::Result<_>>()?;
+    let linked = linked_names(workspace)?;
+    components.retain(|component| linked.contains(&component.id()));
+    for component in &mut components {
+        component.uses.retain(|used| linked.contains(used));
+    }
     components.sort_by_key(Component::id);
     Ok(components)
+}
+
+/// `name@version` of all that the shipped crates link with the features that they are built with. The graph of the whole
+/// workspace, which has all else that is told of a crate, knows only the features of all its members together.
+pub(super) fn linked_names(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
+    let mut tree = workspace.cargo();
+    tree.args([
+        "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}",
+    ]);
+    tree.args(CRATES.iter().flat_map(|name| ["--package", name]));
+    let output = tree.stderr(std::process::Stdio::inherit()).output()?;
+    anyhow::ensure!(output.status.success(), "cargo tree: {}", output.status);
+    let names = String::from_utf8(output.stdout)?
+        .lines()
+        .filter_map(|line| line.split_once(" v"))
+        .filter_map(|(name, rest)| Some(format!("{name}@{}", rest.split_whitespace().next()?)))
+        .collect();
+    Ok(names)
 }
 
 /// What a crate links, by cargo's ids.

@@ -15,6 +15,7 @@ mod stage;
 
 use std::path::PathBuf;
 
+use archives::Payload;
 use clap::{Args, ValueEnum};
 
 use crate::run::{run, say, step};
@@ -98,11 +99,15 @@ fn make(workspace: &Workspace, profile: Profile) -> anyhow::Result<Packages> {
     let directory = workspace.target().join("package");
     std::fs::create_dir_all(&directory)?;
     let version = workspace.version("lumos-agent")?;
+    let payload = match profile {
+        Profile::Release => Payload::Small,
+        Profile::Dev => Payload::Plain,
+    };
     let mut made = None;
     step("packages", || {
         made = Some(Packages {
             deb: archives::deb(workspace, &version, &directory)?,
-            rpm: archives::rpm(workspace, &version, &directory)?,
+            rpm: archives::rpm(workspace, &version, &directory, payload)?,
         });
         Ok(())
     })?;

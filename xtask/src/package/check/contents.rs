@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::super::{CRATES, Packages, stage};
+use super::super::components::linked_names;
+use super::super::{Packages, stage};
 use crate::run::{run, say};
 use crate::workspace::Workspace;
 
@@ -98,7 +99,7 @@ fn completions(directory: &Path) -> anyhow::Result<()> {
     }
     // What somebody types who wants to see the connectors.
     let script = format!(
-        "source {}; COMP_WORDS=(lumos-agent connector li); COMP_CWORD=2; _lumos-agent lumos-agent li connector; echo \"${{COMPREPLY[@]}}\"",
+        "source {}; COMP_WORDS=(lumos-agent connector li); COMP_CWORD=2; complete=$(complete -p lumos-agent); complete=${{complete#*-F }}; ${{complete%% *}} lumos-agent li connector; echo \"${{COMPREPLY[@]}}\"",
         directory.join("lumos-agent").display()
     );
     let output = Command::new("bash").args(["-c", &script]).output()?;
@@ -110,7 +111,7 @@ fn completions(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The list names all that cargo links; cargo is asked in another way than the list was made.
+/// The list names all that cargo links, and nothing else.
 fn components(workspace: &Workspace, file: &Path) -> anyhow::Result<()> {
     let sbom: Value = serde_json::from_str(&fs::read_to_string(file)?).context("the SBOM is not JSON")?;
     ensure!(sbom["bomFormat"] == "CycloneDX", "the SBOM is none");
@@ -121,25 +122,13 @@ fn components(workspace: &Workspace, file: &Path) -> anyhow::Result<()> {
         .iter()
         .filter_map(|entry| {
             Some(format!(
-                "{} v{}",
+                "{}@{}",
                 entry["name"].as_str()?,
                 entry["version"].as_str()?
             ))
         })
         .collect();
-    let mut tree = workspace.cargo();
-    tree.args([
-        "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}",
-    ]);
-    tree.args(CRATES.iter().flat_map(|name| ["--package", name]));
-    let output = tree.stderr(Stdio::inherit()).output()?;
-    let linked: BTreeSet<String> = String::from_utf8(output.stdout)?
-        .lines()
-        .filter_map(|line| {
-            Some(line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
-                .filter(|name| !name.is_empty())
-        })
-        .collect();
+    let linked = linked_names(workspace)?;
     ensure!(linked.len() > 100, "cargo names only {} crates", linked.len());
     let difference: Vec<_> = named.symmetric_difference(&linked).collect();
     ensure!(

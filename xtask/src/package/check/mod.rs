@@ -8,6 +8,7 @@ mod systems;
 
 use std::fs;
 
+use super::archives::Payload;
 use super::{Packages, Profile, archives};
 use crate::need;
 use crate::run::{say, step};
@@ -48,6 +49,6 @@ fn previous(workspace: &Workspace) -> anyhow::Result<Packages> {
     fs::create_dir_all(&directory)?;
     Ok(Packages {
         deb: archives::deb(workspace, PREVIOUS, &directory)?,
-        rpm: archives::rpm(workspace, PREVIOUS, &directory)?,
+        rpm: archives::rpm(workspace, PREVIOUS, &directory, Payload::Plain)?,
     })
 }
