@@ -2,7 +2,7 @@
 
 use crate::run::{run, say, step};
 use crate::workspace::Workspace;
-use crate::{c, lint, need, reference, sanitize, windows};
+use crate::{c, lint, need, package, reference, sanitize, windows};
 
 /// The module of tests that run for many minutes.
 const SOAK: &str = "soak::";
@@ -43,6 +43,10 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     }
     sanitize::address(workspace)?;
     sanitize::miri(workspace)?;
+    if cfg!(target_os = "linux") {
+        // What a release build would add takes minutes, and is not in the packages' hands.
+        package::check(workspace, package::Profile::Dev)?;
+    }
     if windows::possible() {
         windows::check(workspace)?;
     }

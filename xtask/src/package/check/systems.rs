@@ -48,6 +48,9 @@ impl System for Debian {
     }
 }
 
+/// Scripts of packages find /proc, as on every machine.
+const WITH_PROC: &str = r#"mount -t proc proc "$0/proc"; exec rpm --root "$0" --dbpath /var/lib/rpm "$@""#;
+
 /// rpm, from outside: it runs the scripts inside. Debian's packages are not in its database, so dependencies are not asked for.
 pub(super) struct Rpm;
 
@@ -74,11 +77,8 @@ impl System for Rpm {
 }
 
 fn rpm(root: &Root) -> Command {
-    let mut command = Command::new("rpm");
-    command
-        .arg("--root")
-        .arg(root.path())
-        .args(["--dbpath", "/var/lib/rpm"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", WITH_PROC]).arg(root.path());
     command
 }
 
