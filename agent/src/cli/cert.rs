@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::args::{CertArgs, CertCommand, Context};
 use super::exit::{Exit, Failure};
 use super::files::{self, Access};
-use super::output::{self, OutputArgs};
-use crate::config::Config;
+use super::output;
+use crate::config::{Config, is_delivered};
 use crate::tls::describe::{Description, ListDescription, describe, describe_all, describe_lists};
 use crate::tls::issue::{self, Issued};
 
@@ -28,20 +28,31 @@ struct Shown {
 pub(super) fn run(context: &Context, args: CertArgs) -> Result<Exit, Failure> {
     let config = context.load()?.config;
     match args.command {
-        CertCommand::Show(output) => show(&config, output)?,
+        CertCommand::Show(output) => output.print(&with_clients(own(&config)?, &config)?, table)?,
         CertCommand::Renew(output) => {
             renew(&config)?;
-            show(&config, output)?;
+            // Whether the callers' files can be shown has nothing to do with it.
+            output.print(&own(&config)?, table)?;
         }
         CertCommand::Client(args) => super::client_cert::run(&config, &args)?,
     }
     Ok(Exit::Ok)
 }
 
-fn show(config: &Config, output: OutputArgs) -> Result<(), Failure> {
-    let tls = &config.dispatch.tls;
-    let server = read(&tls.certificate)?;
+/// What the agent shows itself with.
+fn own(config: &Config) -> Result<Shown, Failure> {
     let authority = authority_files(config).0;
+    Ok(Shown {
+        server: read(&config.dispatch.tls.certificate)?,
+        authority: authority.exists().then(|| read(&authority)).transpose()?,
+        client_authorities: Vec::new(),
+        revocation_lists: Vec::new(),
+    })
+}
+
+/// And what its callers are known by.
+fn with_clients(own: Shown, config: &Config) -> Result<Shown, Failure> {
+    let tls = &config.dispatch.tls;
     let client_ca = tls
         .client_ca
         .as_deref()
@@ -50,13 +61,11 @@ fn show(config: &Config, output: OutputArgs) -> Result<(), Failure> {
         .client_crl
         .as_deref()
         .map(|path| described(path, describe_lists, "client_crl"));
-    let shown = Shown {
-        server,
-        authority: authority.exists().then(|| read(&authority)).transpose()?,
+    Ok(Shown {
         client_authorities: client_ca.transpose()?.unwrap_or_default(),
         revocation_lists: client_crl.transpose()?.unwrap_or_default(),
-    };
-    output.print(&shown, table)
+        ..own
+    })
 }
 
 fn read(path: &Path) -> Result<Description, Failure> {
@@ -134,6 +143,17 @@ fn authority_files(config: &Config) -> (PathBuf, PathBuf) {
 }
 
 fn renew(config: &Config) -> Result<(), Failure> {
+    let key = &config.dispatch.tls.private_key;
+    if is_delivered(key) {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "the private key {} is a credential that systemd delivers, which this cannot replace",
+                key.display()
+            ),
+            "renew the certificate where the credential comes from, and restart the service",
+        ));
+    }
     let (certificate, key) = authority_files(config);
     match certificate.try_exists() {
         Ok(true) => {}

@@ -32,7 +32,7 @@ pub(crate) mod value;
 pub(crate) use effective::effective;
 pub use load::{Loaded, Loader, Provenance};
 pub use model::Config;
-pub use paths::packaged_config;
+pub use paths::{is_delivered, packaged_config};
 pub use reload::ConfigHandle;
 pub use report::{ConfigError, Origin, Problem, Severity, Source};
 

@@ -75,6 +75,12 @@ pub(super) fn credentials_directory() -> PathBuf {
     PathBuf::from(given.unwrap_or_else(|| CREDENTIALS.into()))
 }
 
+/// Whether a file is what the service manager delivers, and not to be written.
+#[must_use]
+pub fn is_delivered(file: &Path) -> bool {
+    file.starts_with(credentials_directory())
+}
+
 /// The file of a value like `credential:NAME`; `None` if it is an ordinary path.
 pub(super) fn credential(value: &Path, directory: &Path) -> Option<PathBuf> {
     let name = value.to_str()?.strip_prefix(CREDENTIAL)?;

@@ -40,11 +40,11 @@ pub(crate) use imp::{
 };
 pub use imp::{
     claim_memory_limits, create_private, create_private_dir, current_owner, current_user_is_privileged,
-    disable_core_dumps, file_facts, free_space, open_append, open_untrusted, path_facts, port_holder,
-    raise_nofile_limit, resolve_owner, share_with_service,
+    disable_core_dumps, file_facts, free_space, open_append, open_untrusted, path_facts, raise_nofile_limit,
+    resolve_owner, share_with_service,
 };
 pub use imp::{clock_follows_a_source, space, tcp_listeners, walls};
-pub use machine::{Listener, Space, Walls};
+pub use machine::{Listener, Space, Walls, port_holder};
 #[cfg(windows)]
 pub(crate) use process::EventKind;
 pub(crate) use process::{HostCommand, HostIo, HostLimits, ProcessEnd};

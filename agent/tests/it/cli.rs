@@ -188,6 +188,33 @@ fn certificates_are_renewed() {
     insta::assert_snapshot!(home.transcript(&home.run(&["cert", "renew"])));
 }
 
+/// The copy that systemd delivers is not the key's place.
+#[test]
+fn a_delivered_key_is_not_renewed() {
+    let home = Home::new();
+    let delivered = home.file("delivered");
+    fs::create_dir(&delivered).unwrap();
+    let key = fs::read(home.file("tls/server.key")).unwrap();
+    lumos_agent::os::create_private(&delivered.join("tls_key"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &key))
+        .unwrap();
+    let certificate = fs::read(home.file("tls/server.pem")).unwrap();
+    let config = fs::read_to_string(home.file("agent.toml")).unwrap();
+    let config = config.replace(
+        "# private_key = \"tls/server.key\"",
+        "private_key = \"credential:tls_key\"",
+    );
+    home.configure(&config);
+
+    let mut command = home.command(&["cert", "renew"]);
+    command
+        .env("LUMOS_AGENT_CONFIG", home.file("agent.toml"))
+        .env("CREDENTIALS_DIRECTORY", &delivered);
+    insta::assert_snapshot!(home.transcript(&command.output().unwrap()));
+    assert_eq!(fs::read(delivered.join("tls_key")).unwrap(), key);
+    assert_eq!(fs::read(home.file("tls/server.pem")).unwrap(), certificate);
+}
+
 #[test]
 fn an_agent_that_does_not_run_is_unreachable() {
     let home = Home::new();

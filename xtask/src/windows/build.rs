@@ -9,7 +9,7 @@ use crate::need::{MINGW_CC, WINDOWS_TARGET, WindowsToolchain};
 use crate::run::run;
 use crate::workspace::Workspace;
 
-/// What is compiled: the agent, the connectors, and the app that they are tried with.
+/// What is given away: the agent, the connectors, and the app that they are tried with.
 const PACKAGES: [&str; 4] = ["lumos-agent", "mockapp", "mockapp-server", "example-minimal"];
 
 /// How it is compiled.
@@ -48,8 +48,16 @@ impl Build {
             "--profile",
             name,
         ]);
-        for package in PACKAGES {
-            cargo.args(["--package", package]);
+        match profile {
+            // Everything is to compile and link, not only what runs.
+            Profile::Windows => {
+                cargo.arg("--workspace");
+            }
+            Profile::Release => {
+                for package in PACKAGES {
+                    cargo.args(["--package", package]);
+                }
+            }
         }
         with_standard_library(&mut cargo, toolchain);
         run(&mut cargo)?;

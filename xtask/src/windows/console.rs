@@ -31,6 +31,8 @@ pub(crate) fn check(workspace: &Workspace, wine: &Wine, built: &Build) -> anyhow
     let console = Console::set_up(workspace, wine, built)?;
     let mut agent = console.start()?;
     console.status_is_told()?;
+    console.doctor_finds_its_ports()?;
+    console.a_taken_port_is_told()?;
     console.connectors_are_dropped_in(built)?;
     console.a_connector_is_replaced_under_a_call()?;
     console.a_crash_hurts_nobody_else()?;
@@ -71,12 +73,7 @@ impl<'a> Console<'a> {
 
     fn start(&self) -> anyhow::Result<Running> {
         let mut command = self.wine.command(&[AGENT, "--config", CONFIG, "run"]);
-        command
-            .env(
-                "LUMOS_AGENT__DISPATCH__LISTEN",
-                format!("127.0.0.1:{}", self.port),
-            )
-            .env("LUMOS_AGENT__ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin));
+        self.listen_here(&mut command);
         let begun = Instant::now();
         let agent = self.wine.start(command, &self.wine.scratch("console.log"))?;
         self.callee.wait().with_context(|| self.log())?;
@@ -85,6 +82,15 @@ impl<'a> Console<'a> {
             begun.elapsed().as_secs_f32()
         ));
         Ok(agent)
+    }
+
+    fn listen_here(&self, command: &mut Command) {
+        command
+            .env(
+                "LUMOS_AGENT__DISPATCH__LISTEN",
+                format!("127.0.0.1:{}", self.port),
+            )
+            .env("LUMOS_AGENT__ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin));
     }
 
     fn log(&self) -> String {
@@ -104,6 +110,41 @@ impl<'a> Console<'a> {
             status["dispatch_url"].is_string(),
             "status tells no address: {status}"
         );
+        Ok(())
+    }
+
+    fn doctor_finds_its_ports(&self) -> anyhow::Result<()> {
+        let mut doctor = self
+            .wine
+            .command(&[AGENT, "--config", CONFIG, "doctor", "--output", "json"]);
+        self.listen_here(&mut doctor);
+        let report = self.wine.outcome(doctor)?.stdout;
+        let report: Value = serde_json::from_str(&report).with_context(|| format!("not JSON: {report}"))?;
+        let findings = report["findings"].as_array().context("no findings")?;
+        let ports: Vec<&Value> = findings.iter().filter(|one| one["area"] == "ports").collect();
+        let well = |one: &&Value| one["severity"] == "fine" || one["severity"] == "note";
+        ensure!(
+            ports.len() >= 2 && ports.iter().all(well),
+            "doctor finds of the agent's ports: {ports:?}"
+        );
+        Ok(())
+    }
+
+    /// Another agent, where this one listens.
+    fn a_taken_port_is_told(&self) -> anyhow::Result<()> {
+        self.wine.run(&[AGENT, "init", "--dir", r"C:\lumos\second"])?;
+        let mut second = self
+            .wine
+            .command(&[AGENT, "--config", r"C:\lumos\second\agent.toml", "run"]);
+        self.listen_here(&mut second);
+        let outcome = self.wine.outcome(second)?;
+        ensure!(
+            outcome.status.code() == Some(64) && outcome.stderr.contains("lumos-agent.exe (process "),
+            "a second agent ends with {}: {}",
+            outcome.status,
+            outcome.stderr
+        );
+        say("   a taken port is told, with its holder");
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! The installer and the service: from an empty machine over an upgrade to the removal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::build::Build;
+use super::build::{self, Build};
 use super::curl::{Callee, free_port};
 use super::msi;
 use super::wine::{PATIENCE, Wine, eventually};
@@ -36,6 +37,37 @@ int main(int count, char **words)
 }
 "#;
 
+/// Asks the service control manager what `sc` of Wine cannot: `control CODE` or, for state and checkpoint, `status`.
+const MANAGER: &str = r#"
+#include <windows.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int count, char **words)
+{
+    SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_CONNECT);
+    SC_HANDLE service = OpenServiceA(manager, "LumosAgent", SERVICE_ALL_ACCESS);
+    SERVICE_STATUS_PROCESS now;
+    SERVICE_STATUS status;
+    DWORD size;
+    if (count == 3 && strcmp(words[1], "control") == 0) {
+        if (ControlService(service, strtoul(words[2], NULL, 0), &status))
+            return 0;
+        fprintf(stderr, "error %lu\n", GetLastError());
+        return 1;
+    }
+    if (!QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, (BYTE *)&now, sizeof now, &size))
+        return 1;
+    printf("%lu %lu\n", now.dwCurrentState, now.dwCheckPoint);
+    return 0;
+}
+"#;
+/// `SERVICE_CONTROL_PARAMCHANGE`, `SERVICE_STOP_PENDING`
+const PARAMCHANGE: &str = "6";
+const STOP_PENDING: u32 = 3;
+/// Longer than a few checkpoints.
+const SLOW_CALL: Duration = Duration::from_secs(10);
+
 /// A machine that the installer runs on.
 struct Machine<'a> {
     wine: &'a Wine,
@@ -52,23 +84,43 @@ pub(crate) fn check(
         wine,
         port: free_port()?,
     };
-    machine.use_free_ports()?;
-    machine.install(installer)?;
-    machine.is_set_up()?;
-    machine.events_have_texts(workspace)?;
-    let callee = machine.callee()?;
-    callee.wait()?;
-    machine.loads_while_it_runs(built, &callee)?;
-    machine.reads_its_configuration_again(&callee)?;
-    machine.stops_and_starts(&callee)?;
-
-    let newer = msi::make_version(workspace, built, "99.0.0")?;
-    let upgraded = machine.upgrade(&newer, &callee);
-    std::fs::remove_file(&newer)?;
-    upgraded
+    machine
+        .lives(workspace, built, installer)
+        .with_context(|| machine.log())
 }
 
 impl Machine<'_> {
+    fn lives(&self, workspace: &Workspace, built: &Build, installer: &Path) -> anyhow::Result<()> {
+        self.use_free_ports()?;
+        self.install(installer)?;
+        self.is_set_up()?;
+        self.events_have_texts(workspace)?;
+        let callee = self.callee()?;
+        callee.wait()?;
+        self.loads_while_it_runs(built, &callee)?;
+        self.reads_its_configuration_again(&callee)?;
+        let manager = self.program(workspace, "manager", MANAGER)?;
+        self.reloads_when_told_to(&manager)?;
+        self.drains_with_checkpoints(workspace, &manager, &callee)?;
+        self.stops_and_starts(&callee)?;
+
+        let newer = msi::make_version(workspace, built, "99.0.0")?;
+        let upgraded = self.upgrade(&newer, &callee);
+        std::fs::remove_file(&newer)?;
+        upgraded
+    }
+
+    /// What the service has logged.
+    fn log(&self) -> String {
+        let logs = std::fs::read_dir(self.wine.drive("ProgramData/Lumos/Agent/logs"));
+        let own = logs.into_iter().flatten().flatten().filter(|log| {
+            let name = log.file_name();
+            name.to_string_lossy().starts_with("lumos-agent.")
+        });
+        own.filter_map(|log| std::fs::read_to_string(log.path()).ok())
+            .collect()
+    }
+
     /// The installer makes a configuration with the usual ports, which may be taken where this runs.
     fn use_free_ports(&self) -> anyhow::Result<()> {
         let admin = free_port()?;
@@ -136,12 +188,18 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn events_have_texts(&self, workspace: &Workspace) -> anyhow::Result<()> {
-        let source = self.wine.scratch("events.c");
-        let program = self.wine.scratch("events.exe");
-        std::fs::write(&source, EVENT_TEXTS)?;
+    /// Compiles a program in C.
+    fn program(&self, workspace: &Workspace, name: &str, source: &str) -> anyhow::Result<PathBuf> {
+        let file = self.wine.scratch(&format!("{name}.c"));
+        let program = self.wine.scratch(&format!("{name}.exe"));
+        std::fs::write(&file, source)?;
         let mut cc = workspace.command(crate::need::MINGW_CC);
-        crate::run::run(cc.arg("-o").arg(&program).arg(&source))?;
+        crate::run::run(cc.arg("-o").arg(&program).arg(&file))?;
+        Ok(program)
+    }
+
+    fn events_have_texts(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let program = self.program(workspace, "events", EVENT_TEXTS)?;
         let page = std::fs::read_to_string(workspace.path("docs/windows-events.md"))?;
         let mut codes = Vec::new();
         for row in page.lines().filter(|line| line.starts_with("| ")) {
@@ -192,7 +250,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// `sc control LumosAgent paramchange`, by way of what Wine has.
     fn reads_its_configuration_again(&self, callee: &Callee) -> anyhow::Result<()> {
         let config = self.wine.drive("ProgramData/Lumos/Agent/agent.toml");
         let mut text = std::fs::read_to_string(&config)?;
@@ -202,6 +259,66 @@ impl Machine<'_> {
         let text = std::fs::read_to_string(&config)?.replace("enabled = false", "enabled = true");
         std::fs::write(&config, text)?;
         callee.wait_for("mockapp", true)
+    }
+
+    /// `sc control LumosAgent paramchange`
+    fn reloads_when_told_to(&self, manager: &Path) -> anyhow::Result<()> {
+        self.wine
+            .run(&[manager.as_os_str(), "control".as_ref(), PARAMCHANGE.as_ref()])?;
+        eventually("the reload in the log", PATIENCE, || {
+            Ok(self
+                .log()
+                .contains("asked to read the configuration again: it is in force"))
+        })?;
+        say("   the service control manager has the configuration read again");
+        Ok(())
+    }
+
+    /// A call in flight ends with its answer, while the manager is told that something is going on.
+    fn drains_with_checkpoints(
+        &self,
+        workspace: &Workspace,
+        manager: &Path,
+        callee: &Callee,
+    ) -> anyhow::Result<()> {
+        let library = self.wine.drive("ProgramData/Lumos/Agent/connectors/scenario.dll");
+        let source = workspace.path("agent/tests/fixtures/scenario.c");
+        build::c_library(workspace, &source, &["BUILD=\"a\"".to_owned()], &library)?;
+        callee.wait_for("scenario", true)?;
+        let status = || -> anyhow::Result<(u32, u32)> {
+            let told = self.wine.run(&[manager.as_os_str(), "status".as_ref()])?.stdout;
+            let (state, checkpoint) = told.trim().split_once(' ').context("no status")?;
+            Ok((state.parse()?, checkpoint.parse()?))
+        };
+        let mut checkpoints = Vec::new();
+        std::thread::scope(|scope| {
+            let body = json!({ "request": { "ms": SLOW_CALL.as_secs() * 1000 } });
+            let slow = scope.spawn(move || callee.call("scenario/get_last_activity", &body));
+            eventually("the call in flight", PATIENCE, || {
+                let shown = self.agent(&["connector", "show", "scenario", "--output", "json"])?;
+                let shown: Value = serde_json::from_str(&shown)?;
+                Ok(shown["in_flight"] == 1)
+            })?;
+            let stop = scope.spawn(|| self.agent(&["service", "stop"]));
+            while !stop.is_finished() {
+                let (state, checkpoint) = status()?;
+                if state == STOP_PENDING {
+                    checkpoints.push(checkpoint);
+                }
+            }
+            let ended = |_| anyhow::anyhow!("a thread is gone");
+            stop.join().map_err(ended)??;
+            slow.join().map_err(ended)?.context("the call in flight")
+        })?;
+        ensure!(
+            checkpoints.is_sorted() && checkpoints.first() < checkpoints.last(),
+            "checkpoints while it drains: {checkpoints:?}"
+        );
+        std::fs::remove_file(&library)?;
+        self.agent(&["service", "start"])?;
+        callee.wait_for("mockapp", true)?;
+        say("   a stop lets a call in flight end, and counts checkpoints meanwhile");
+        Ok(())
     }
 
     fn stops_and_starts(&self, callee: &Callee) -> anyhow::Result<()> {

@@ -41,7 +41,6 @@ pub(super) fn check(config: &Config, running: Option<&Running>, found: &mut Find
 }
 
 fn gather(key: &'static str, address: SocketAddr) -> Facts {
-    let listeners = cfg!(target_os = "linux").then(|| os::tcp_listeners(address.port()));
     let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let near = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new([127, 0, 0, 1].into(), address.port()),
@@ -53,7 +52,7 @@ fn gather(key: &'static str, address: SocketAddr) -> Facts {
     Facts {
         key,
         address,
-        listeners,
+        listeners: os::tcp_listeners(address.port()),
         answers: TcpStream::connect_timeout(&near, CONNECT).is_ok(),
         unusable: TcpListener::bind((address.ip(), 0))
             .err()
@@ -69,7 +68,7 @@ fn judge(facts: &Facts, agent: Option<u32>, found: &mut Findings) {
         .listeners
         .iter()
         .flatten()
-        .filter(|listener| overlap(listener.address, address.ip()))
+        .filter(|listener| listener.is_in_the_way_of(address.ip()))
         .collect();
     let taken = if facts.listeners.is_some() {
         !others.is_empty()
@@ -138,11 +137,7 @@ fn kept_by_manager(listeners: &[&Listener]) -> bool {
 }
 
 fn holder(listeners: &[&Listener]) -> String {
-    let named = listeners.iter().find_map(|listener| {
-        let pid = listener.pids.first()?;
-        let program = listener.program.as_deref().unwrap_or("a program");
-        Some(format!("{program} (process {pid})"))
-    });
+    let named = listeners.iter().find_map(|listener| listener.process());
     named.unwrap_or_else(|| {
         if os::current_user_is_privileged() || cfg!(windows) {
             "another program".into()
@@ -150,10 +145,6 @@ fn holder(listeners: &[&Listener]) -> String {
             "another program (root sees which)".into()
         }
     })
-}
-
-fn overlap(one: IpAddr, other: IpAddr) -> bool {
-    one == other || one.is_unspecified() || other.is_unspecified()
 }
 
 /// Which firewall is at work, as far as everybody may see it, and how it is told to let calls in.
@@ -198,6 +189,7 @@ mod tests {
             address: address.parse().unwrap(),
             pids: (pid > 0).then_some(pid).into_iter().collect(),
             program: (pid > 0).then(|| program.to_owned()),
+            user: None,
         }
     }
 

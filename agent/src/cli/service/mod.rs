@@ -49,6 +49,9 @@ pub(super) fn is_packaged() -> bool {
     platform::is_packaged()
 }
 
+#[cfg(windows)]
+pub(super) use platform::seen;
+
 pub(super) fn run(context: &Context, args: &ServiceArgs) -> Result<Exit, Failure> {
     match &args.command {
         ServiceCommand::Install => platform::install(context),

@@ -23,6 +23,7 @@ use windows_service::service::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
 use super::super::args::Context;
+use super::super::doctor::service::Seen;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, OutputArgs};
 use super::super::{init, installed};
@@ -53,6 +54,7 @@ const ACCESS_DENIED: i32 = 5;
 const ALREADY_RUNNING: i32 = 1056;
 const DOES_NOT_EXIST: i32 = 1060;
 const NOT_ACTIVE: i32 = 1062;
+const NEVER_STARTED: u32 = 1077;
 
 pub(super) fn install(context: &Context) -> Result<Exit, Failure> {
     administrator()?;
@@ -149,6 +151,24 @@ pub(super) fn status(_: &Context, output: OutputArgs) -> Result<Exit, Failure> {
     });
     output.print(&told, table)?;
     Ok(if runs { Exit::Ok } else { Exit::Unreachable })
+}
+
+/// What the manager tells of it; `None` if it is not installed, or this user may not ask.
+pub(in crate::cli) fn seen() -> Option<Seen> {
+    let service = open(ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG)
+        .ok()
+        .flatten()?;
+    let status = service.query_status().ok()?;
+    let config = service.query_config().ok()?;
+    let failed = !matches!(
+        status.exit_code,
+        ServiceExitCode::Win32(0 | NEVER_STARTED) | ServiceExitCode::ServiceSpecific(0)
+    );
+    Some(Seen {
+        state: state_name(status.current_state),
+        failure: failed.then(|| ended_with(status.exit_code)),
+        automatic: config.start_type == ServiceStartType::AutoStart,
+    })
 }
 
 fn table(status: &Value) -> String {

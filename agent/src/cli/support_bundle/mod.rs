@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::args::Context;
-use super::doctor::{self, Examination};
+use super::doctor::{self, Examination, service};
 use super::exit::{Exit, Failure};
 use super::{connector, output};
 use crate::config::{Config, Loader, effective};
@@ -101,7 +101,7 @@ async fn fill(loader: &Loader, out: impl std::io::Write, root: &str, at: u64) ->
         archive.add("files.txt", &system::files(config))?;
     }
     of_agent(&examined, config.as_deref(), &mut archive).await?;
-    let (unit, journal) = system::service();
+    let (unit, journal) = service::told();
     if let Some(unit) = unit {
         archive.add("service.txt", &unit)?;
     }

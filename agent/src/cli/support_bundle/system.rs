@@ -2,14 +2,11 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
-use super::super::doctor::{probe, service};
 use crate::config::Config;
 
 /// Entries of one directory.
 const ENTRIES: usize = 500;
-const JOURNAL: u64 = 2 << 20;
 
 /// Kernel, distribution, processors, memory, limits, cgroup, and the names of the variables; no value of any.
 pub(super) fn facts() -> String {
@@ -97,26 +94,4 @@ fn describe(path: &Path) -> String {
         }
         Err(error) => format!("{}: {error}", path.display()),
     }
-}
-
-/// What systemd says of the unit, and the end of its journal, where there are any.
-pub(super) fn service() -> (Option<String>, Option<String>) {
-    let Some(properties) = service::properties() else {
-        return (None, None);
-    };
-    let lines: Vec<String> = properties
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let mut journal = Command::new("journalctl");
-    journal.args([
-        "--unit",
-        service::UNIT,
-        "--lines",
-        "5000",
-        "--no-pager",
-        "--output",
-        "short-iso",
-    ]);
-    (Some(lines.join("\n")), probe::output_of(&mut journal, JOURNAL))
 }

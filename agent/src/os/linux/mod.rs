@@ -9,7 +9,6 @@ mod limits;
 mod listeners;
 mod machine;
 mod orphans;
-mod ports;
 mod process;
 
 pub(crate) use activation::inherited_sockets;
@@ -26,5 +25,4 @@ pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
 pub use listeners::tcp_listeners;
 pub use machine::{clock_follows_a_source, space, walls};
 pub(crate) use orphans::adopt_orphans;
-pub use ports::port_holder;
 pub(crate) use process::{HostProcess, RawHost, prepare_spawner, running_executable, spawn_host};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 
-use crate::os::{Listener, Space, Walls};
+use crate::os::{Space, Walls};
 
 /// What is left of the volume that `path` lies on.
 ///
@@ -43,10 +43,4 @@ pub fn walls() -> Walls {
         landlock_abi: None,
         seccomp: false,
     }
-}
-
-/// Not told here; whether a port is free is found out by taking it.
-#[must_use]
-pub fn tcp_listeners(_port: u16) -> Vec<Listener> {
-    Vec::new()
 }

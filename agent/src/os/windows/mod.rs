@@ -6,6 +6,7 @@ mod event_log;
 mod files;
 mod inlet;
 mod limits;
+mod listeners;
 mod machine;
 mod pipe;
 mod process;
@@ -22,7 +23,8 @@ pub use files::{
 pub(crate) use inlet::Inlet;
 pub use limits::{disable_core_dumps, raise_nofile_limit};
 pub(crate) use limits::{exit_now, harden_host, keep_freed_memory, limit_host};
-pub use machine::{clock_follows_a_source, space, tcp_listeners, walls};
+pub use listeners::tcp_listeners;
+pub use machine::{clock_follows_a_source, space, walls};
 pub(crate) use pipe::{create_control_pipe, open_control_pipe};
 pub use process::claim_memory_limits;
 pub(crate) use process::{
@@ -33,9 +35,3 @@ pub(crate) use service::{
     SERVICE_NAME, ServiceRequest, require_privileges, serve_as_service, service_requests, service_runs,
     service_stops,
 };
-
-/// Who listens on a port that is taken is not looked up here; `netstat -abno` tells.
-#[must_use]
-pub fn port_holder(_: std::net::SocketAddr) -> Option<String> {
-    None
-}

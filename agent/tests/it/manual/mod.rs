@@ -126,6 +126,22 @@ fn what_needs_a_real_system_is_listed() {
 }
 
 #[test]
+fn the_installer_has_the_name_that_it_is_given() {
+    let name = format!("lumos-agent-{}-x64.msi", env!("CARGO_PKG_VERSION"));
+    for document in ["docs/install.md", "docs/upgrade.md", "README.md"] {
+        let text = std::fs::read_to_string(workspace().join(document)).unwrap();
+        let named: Vec<&str> = text
+            .split_whitespace()
+            .filter(|word| word.ends_with(".msi"))
+            .collect();
+        assert!(
+            !named.is_empty() && named.iter().all(|one| *one == name),
+            "{document}: {named:?}"
+        );
+    }
+}
+
+#[test]
 fn every_document_is_in_the_index_and_every_link_leads_somewhere() {
     let docs = workspace().join("docs");
     let index = std::fs::read_to_string(docs.join("README.md")).unwrap();

@@ -223,7 +223,8 @@ fn a_reload_tells_whether_it_is_in_force_and_a_bad_start_is_not_repeated() {
     booted.ok(["lumos-agent", "service", "start"]);
     booted.ok(["systemctl", "reload", "lumos-agent"]);
     booted.ok(["sh", "-c", "echo 'nonsense = 1' >> /etc/lumos-agent/agent.toml"]);
-    booted.ok(["systemctl", "reload", "lumos-agent"]);
+    let refused = booted.run(["systemctl", "reload", "lumos-agent"]);
+    assert!(!refused.status.success());
     booted.eventually("the status", |booted| {
         let status = booted.property("lumos-agent", "StatusText");
         (status.contains("unknown key `nonsense`")

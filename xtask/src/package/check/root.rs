@@ -20,8 +20,8 @@ shift
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 exec chroot "$root" "$@""#;
-/// What changes with every use of dpkg, or is no file of the system's.
-const IGNORED: [&str; 9] = [
+/// What changes with every use of apt and dpkg, or is no file of the system's.
+const IGNORED: [&str; 10] = [
     "proc",
     "dev",
     "sys",
@@ -29,6 +29,7 @@ const IGNORED: [&str; 9] = [
     "run",
     "var/cache",
     "var/log",
+    "var/lib/apt",
     "var/lib/dpkg",
     "root",
 ];

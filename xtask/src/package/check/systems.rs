@@ -21,13 +21,13 @@ pub(super) trait System {
     fn stops(&self) -> &'static str;
 }
 
-/// dpkg, inside.
+/// apt and dpkg, inside.
 pub(super) struct Debian;
 
 impl System for Debian {
     fn install(&self, root: &Root, package: &Path) -> anyhow::Result<String> {
         let package = root.copy_in(package)?;
-        root.output(&["dpkg", "--install", &package])
+        root.output(&["apt-get", "--yes", "--no-download", "install", &package])
     }
 
     fn remove(&self, root: &Root) -> anyhow::Result<String> {

@@ -97,12 +97,16 @@ impl<'a> Place<'a> {
 
     fn unit(&self) -> String {
         let config = self.config;
-        let mut command = format!("{} run", self.program.display());
-        if config.file != packaged_config() {
-            let _ = write!(command, " --config {}", config.file.display());
-        }
+        let command = |name: &str| {
+            let mut command = format!("{} {name}", self.program.display());
+            if config.file != packaged_config() {
+                let _ = write!(command, " --config {}", config.file.display());
+            }
+            command
+        };
         UNIT_TEXT
-            .replace("/usr/bin/lumos-agent run", &command)
+            .replace("/usr/bin/lumos-agent run", &command("run"))
+            .replace("/usr/bin/lumos-agent check-config", &command("check-config"))
             .replace(
                 "-/var/lib/lumos-agent/connectors",
                 &format!("-{}", shown(&config.connectors.directory)),
@@ -231,6 +235,8 @@ mod tests {
         let place = Place::new(Path::new("/opt/bin/lumos-agent"), &config).unwrap();
         let unit = place.unit();
         assert!(unit.contains("\nExecStart=/opt/bin/lumos-agent run --config /srv/lumos/agent.toml\n"));
+        let check = "/opt/bin/lumos-agent check-config --config /srv/lumos/agent.toml";
+        assert!(unit.contains(&format!("\nExecReload={check}\n")));
         let own = config.agent.state_dir.display();
         assert!(unit.contains(&format!(
             "\nReadWritePaths=-{own} -{}\n",

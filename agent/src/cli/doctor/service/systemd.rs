@@ -1,27 +1,29 @@
-//! The service, as systemd sees it. Only for the configuration of the packaged installation: a private one is run by hand.
+//! The service as systemd sees it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use super::finding::{Area, Check, Findings};
-use super::probe;
+use super::super::finding::{Area, Check, Findings};
+use super::super::probe;
 
-pub(crate) const UNIT: &str = "lumos-agent.service";
+const UNIT: &str = "lumos-agent.service";
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ExecMainStatus,NeedDaemonReload,StatusText";
+/// What of the journal is kept: its end, in bytes.
+const JOURNAL: u64 = 2 << 20;
 /// Restarts that are more than an upgrade or two.
 const RESTARTS: u32 = 3;
 
 type Properties = BTreeMap<String, String>;
 
-pub(super) fn check(found: &mut Findings) {
+pub(in super::super) fn check(found: &mut Findings) {
     if let Some(properties) = properties() {
         judge(&properties, found);
     }
 }
 
 /// `None` where there is no systemd, or no such unit.
-pub(crate) fn properties() -> Option<Properties> {
+fn properties() -> Option<Properties> {
     if !Path::new("/run/systemd/system").exists() {
         return None;
     }
@@ -33,6 +35,28 @@ pub(crate) fn properties() -> Option<Properties> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     (properties.get("LoadState").map(String::as_str) != Some("not-found")).then_some(properties)
+}
+
+/// The same in lines, and the end of its journal, for the support bundle; where there are any.
+pub(crate) fn told() -> (Option<String>, Option<String>) {
+    let Some(properties) = properties() else {
+        return (None, None);
+    };
+    let lines: Vec<String> = properties
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut journal = Command::new("journalctl");
+    journal.args([
+        "--unit",
+        UNIT,
+        "--lines",
+        "5000",
+        "--no-pager",
+        "--output",
+        "short-iso",
+    ]);
+    (Some(lines.join("\n")), probe::output_of(&mut journal, JOURNAL))
 }
 
 fn judge(properties: &Properties, found: &mut Findings) {
