@@ -15,8 +15,8 @@ use crate::workspace::Workspace;
 
 const AGENT: &str = r"C:\lumos\lumos-agent.exe";
 const CONFIG: &str = r"C:\lumos\agent\agent.toml";
-/// How long the connector under test may take for a call.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the connector under test may take for a call. A crash takes its time under Wine.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A private installation in Wine.
 struct Console<'a> {

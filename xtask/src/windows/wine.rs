@@ -182,8 +182,11 @@ impl Wine {
         command
             .env("WINEPREFIX", self.directory.path().join("prefix"))
             .env("WINEDEBUG", "-all")
-            // Neither asks for Mono and Gecko, nor puts anything into a menu.
-            .env("WINEDLLOVERRIDES", "mscoree,mshtml,winemenubuilder.exe=d");
+            // Neither asks for Mono and Gecko, nor puts anything into a menu, nor debugs what crashes, which takes seconds.
+            .env(
+                "WINEDLLOVERRIDES",
+                "mscoree,mshtml,winemenubuilder.exe,winedbg.exe=d",
+            );
         command
     }
 }
