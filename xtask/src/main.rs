@@ -101,7 +101,11 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Up { once } => up::show(&workspace, *once),
         Task::Bench { quick, only } => bench::run_all(&workspace, *quick, only.as_deref()),
         Task::Windows { check: true, .. } => windows::check(&workspace),
-        Task::Windows { msi: true, .. } => windows::msi(&workspace).map(drop),
+        Task::Windows { msi: true, .. } => {
+            let installer = windows::msi(&workspace, false)?;
+            run::say(&installer.display().to_string());
+            Ok(())
+        }
         Task::Windows { .. } => windows::test(&workspace),
         Task::Package(arguments) => package::all(&workspace, arguments),
         Task::Reference => {

@@ -22,8 +22,6 @@ use crate::run::{run, say, step};
 use crate::windows;
 use crate::workspace::Workspace;
 
-pub(crate) use check::check;
-
 /// What is built for the packages.
 const CRATES: [&str; 3] = ["lumos-agent", "mockapp", "mockapp-server"];
 
@@ -33,7 +31,7 @@ pub(crate) struct Arguments {
     /// How to build; `dev` is faster, not for release, and makes no installer for Windows
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
-    /// Also install, run, upgrade, remove and purge the packages in a fresh Debian root
+    /// Also install, run, upgrade, remove and purge the packages in a fresh Debian root, and the installer under Wine
     #[arg(long)]
     check: bool,
 }
@@ -73,19 +71,24 @@ struct Packages {
 
 /// The task.
 pub(crate) fn all(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.check {
-        return check(workspace, arguments.profile);
-    }
     let packages = make(workspace, arguments.profile)?;
+    if arguments.check {
+        check::check(workspace, &packages)?;
+    }
     let mut made = vec![packages.deb, packages.rpm];
     if arguments.profile == Profile::Release {
-        made.push(windows::msi(workspace)?);
+        made.push(windows::msi(workspace, arguments.check)?);
     }
     say("");
     for package in made {
         say(&package.display().to_string());
     }
     Ok(())
+}
+
+/// What `--profile dev --check` does.
+pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
+    check::check(workspace, &make(workspace, Profile::Dev)?)
 }
 
 fn make(workspace: &Workspace, profile: Profile) -> anyhow::Result<Packages> {

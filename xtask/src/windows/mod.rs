@@ -8,10 +8,12 @@ mod installed;
 mod msi;
 mod wine;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 
 use crate::need;
-use crate::run::{say, step};
+use crate::run::step;
 use crate::workspace::Workspace;
 
 use self::build::Build;
@@ -40,39 +42,45 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
 /// Builds what is installed, and runs it.
 pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<()> {
     prepare()?;
+    let built = build(workspace, build::Profile::Windows)?;
+    let installer = msi::make(workspace, &built)?;
+    prove(workspace, &built, &installer)
+}
+
+/// Builds the installer as it is released, and says where it is; with `check`, runs what it installs too.
+pub(crate) fn msi(workspace: &Workspace, check: bool) -> anyhow::Result<PathBuf> {
+    need::installer_tools()?;
+    let built = build(workspace, build::Profile::Release)?;
+    let installer = msi::make(workspace, &built)?;
+    if check {
+        need::wine()?;
+        prove(workspace, &built, &installer)?;
+    }
+    Ok(installer)
+}
+
+fn build(workspace: &Workspace, profile: build::Profile) -> anyhow::Result<Build> {
     let toolchain = need::windows_toolchain()?;
     let mut built = None;
     step("the Windows build", || {
-        built = Some(Build::make(workspace, toolchain, build::Profile::Windows)?);
+        built = Some(Build::make(workspace, toolchain, profile)?);
         Ok(())
     })?;
-    let built = built.expect("made by the step");
+    built.context("the step makes it")
+}
+
+/// Runs the agent in a console, and as the service that the installer makes.
+fn prove(workspace: &Workspace, built: &Build, installer: &Path) -> anyhow::Result<()> {
     let mut wine = None;
     step("Wine", || {
         wine = Some(Wine::new()?);
         Ok(())
     })?;
-    let wine = wine.expect("made by the step");
+    let wine = wine.context("the step makes it")?;
     step("Windows: the agent in a console", || {
-        console::check(workspace, &wine, &built)
+        console::check(workspace, &wine, built)
     })?;
-    let mut installer = None;
-    step("Windows: the installer", || {
-        installer = Some(msi::make(workspace, &built)?);
-        Ok(())
-    })?;
-    let installer = installer.expect("made by the step");
     step("Windows: installed, as a service", || {
-        installed::check(workspace, &wine, &built, &installer)
+        installed::check(workspace, &wine, built, installer)
     })
-}
-
-/// Builds the installer as it is released, and says where it is.
-pub(crate) fn msi(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let toolchain = need::windows_toolchain()?;
-    need::installer_tools()?;
-    let built = Build::make(workspace, toolchain, build::Profile::Release)?;
-    let installer = msi::make(workspace, &built)?;
-    say(&format!("   built {}", installer.display()));
-    Ok(installer)
 }

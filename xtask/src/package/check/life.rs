@@ -45,6 +45,7 @@ pub(super) fn check(base: &Base, system: &dyn System, previous: &Path, current: 
     ])?;
     mock_app.is_reached(&root)?;
     say("   installed, set up, and the mock app has answered through it");
+    agent.is_measured(&root)?;
 
     upgrade(&root, system, current)?;
     ensure!(
@@ -206,18 +207,47 @@ impl Agent {
             "run",
         ];
         let mut command = root.command(user.iter().chain(&rest));
+        let begun = Instant::now();
         let mut agent = Agent(command.stderr(Stdio::inherit()).spawn()?);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = begun + PATIENCE;
         loop {
             if let Some(status) = agent.0.try_wait()? {
                 anyhow::bail!("the agent has ended: {status}");
             }
             match root.try_output(&["lumos-agent", "status", "--output", "json"])? {
-                Ok(_) => return Ok(agent),
+                Ok(_) => {
+                    say(&format!(
+                        "   answers {:.2} s after its start",
+                        begun.elapsed().as_secs_f32()
+                    ));
+                    return Ok(agent);
+                }
                 Err(told) => ensure!(Instant::now() < deadline, "the agent is not there: {told}"),
             }
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// For the table of the README: with one connector, and nothing to do.
+    fn is_measured(&self, root: &Root) -> anyhow::Result<()> {
+        let pid = self.0.id();
+        let size = fs::metadata(root.file("/usr/bin/lumos-agent"))?.len();
+        let own = kibibytes(&format!("/proc/{pid}/smaps_rollup"), "Rss:")?;
+        let mut hosts = 0;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let children = fs::read_to_string(thread?.path().join("children"))?;
+            for child in children.split_whitespace() {
+                hosts += kibibytes(&format!("/proc/{child}/smaps_rollup"), "Pss:")?;
+            }
+        }
+        let mebibytes = |kibibytes: u64| kibibytes as f64 / 1024.0;
+        say(&format!(
+            "   the program has {:.1} MiB; resident {:.1} MiB, its host {:.1} MiB more",
+            mebibytes(size / 1024),
+            mebibytes(own),
+            mebibytes(hosts)
+        ));
+        Ok(())
     }
 
     /// As the service manager ends it.
@@ -227,6 +257,13 @@ impl Agent {
         ensure!(status.success(), "the agent ends with {status}");
         Ok(())
     }
+}
+
+fn kibibytes(file: &str, field: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(file).with_context(|| file.to_owned())?;
+    let value = text.lines().find_map(|line| line.strip_prefix(field));
+    let number = value.and_then(|value| value.trim().strip_suffix(" kB")?.trim().parse().ok());
+    number.with_context(|| format!("{file} has no {field}"))
 }
 
 impl Drop for Agent {

@@ -9,7 +9,7 @@ mod systems;
 use std::fs;
 
 use super::archives::Payload;
-use super::{Packages, Profile, archives};
+use super::{Packages, archives};
 use crate::need;
 use crate::run::{say, step};
 use crate::workspace::Workspace;
@@ -19,11 +19,10 @@ use systems::{Debian, Rpm};
 /// Older than any release.
 const PREVIOUS: &str = "0.0.1";
 
-/// Makes the packages and checks them. A fresh root takes root's rights; without them that part is left out.
-pub(crate) fn check(workspace: &Workspace, profile: Profile) -> anyhow::Result<()> {
-    let packages = super::make(workspace, profile)?;
+/// Checks the packages. A fresh root takes root's rights; without them that part is left out.
+pub(super) fn check(workspace: &Workspace, packages: &Packages) -> anyhow::Result<()> {
     step("what checks packages", need::package_checks)?;
-    step("what the packages hold", || contents::check(workspace, &packages))?;
+    step("what the packages hold", || contents::check(workspace, packages))?;
     if !root::possible() {
         say("   packages are not installed here: that takes root and namespaces for mounts");
         return Ok(());
