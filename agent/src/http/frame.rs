@@ -145,8 +145,9 @@ pub(super) async fn frame(
     };
     let rest = exchange.body().take();
     let drained = match rest {
-        Some(rest) if version < Version::HTTP_2 && !waits => body::discard(rest).await,
-        Some(_) => !waits,
+        // In HTTP/2 too: a stream that is answered and reset while its body comes is a failure to some callers.
+        Some(rest) if !waits => body::discard(rest).await,
+        Some(_) => false,
         None => true,
     };
     let code = response.extensions().get::<ErrorCode>().map_or("", |code| code.0);

@@ -62,6 +62,7 @@ macro_rules! checks {
     ($($name:ident = $text:literal, $area:ident;)+) => {
         /// Everything that `doctor` can find besides the conditions that a running agent tells. The names are part of the
         /// interface; `docs/troubleshooting.md` has a row for each.
+        #[cfg_attr(windows, expect(dead_code, reason = "some are about what Linux alone has"))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Check {
             $($name,)+

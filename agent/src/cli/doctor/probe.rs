@@ -1,9 +1,13 @@
 //! Looking without being held up: a file server that is gone must not hang `doctor` too.
 
+#[cfg(unix)]
 use std::io::Read as _;
+#[cfg(unix)]
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -12,6 +16,7 @@ use super::finding::{Area, Check, Findings};
 /// What one group of checks may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// What a program that is asked may take.
+#[cfg(unix)]
 const PROGRAM: Duration = Duration::from_secs(3);
 
 /// Runs `look` on a thread of its own. One that does not come back is left behind; the process ends without it.
@@ -54,6 +59,7 @@ pub(super) async fn findings(area: Area, look: impl FnOnce(&mut Findings) + Send
 }
 
 /// What `command` prints, up to `most` bytes; `None` if it cannot be run, fails, or takes too long. Blocks.
+#[cfg(unix)]
 pub(crate) fn output_of(command: &mut Command, most: u64) -> Option<String> {
     let mut child = command
         .stdin(Stdio::null())

@@ -245,6 +245,41 @@ async fn ambiguous_streams_are_refused() {
     );
 }
 
+/// A caller that still sends its body may take a reset for a failure, although the answer is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_answered_after_its_body_and_not_reset() {
+    let (agent, token) = serving("");
+    let mut connection = Connection::open(&agent).await;
+    let path = "/connectors/list-connector-app-ids";
+    for (stream, token) in [(1, &*token), (3, "wrong")] {
+        let mut head = vec![(":method", "POST"), (":scheme", "https"), (":path", path)];
+        let bearer = format!("Bearer {token}");
+        head.extend([(":authority", "localhost"), ("authorization", &*bearer)]);
+        let head = frame(http2::HEADERS, http2::END_HEADERS, stream, &literals(&head));
+        connection.send(&head).await;
+        // The agent has seen the head when it answers this.
+        connection.send(&frame(http2::PING, 0, 0, &[0; 8])).await;
+        let before = connection.next_of(&[http2::PING, http2::HEADERS]).await;
+        assert_eq!(before.kind, http2::PING, "answered before its body came");
+        connection
+            .send(&frame(http2::DATA, http2::END_STREAM, stream, b"{}"))
+            .await;
+        let answer = connection.next_of(&[http2::HEADERS, http2::RST_STREAM]).await;
+        assert_eq!((answer.kind, answer.stream), (http2::HEADERS, stream));
+    }
+    // Neither is reset later.
+    let flags = http2::END_STREAM | http2::END_HEADERS;
+    let get = frame(http2::HEADERS, flags, 5, &head("/connectors", &token, &[]));
+    connection.send(&get).await;
+    loop {
+        let next = connection.next_of(&[http2::DATA, http2::RST_STREAM]).await;
+        assert_eq!(next.kind, http2::DATA, "stream {} was reset", next.stream);
+        if next.stream == 5 {
+            break;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_end_their_own_connection() {
     let (agent, token) = serving("");
