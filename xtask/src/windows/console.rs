@@ -114,20 +114,20 @@ impl<'a> Console<'a> {
     }
 
     fn doctor_finds_its_ports(&self) -> anyhow::Result<()> {
-        let mut doctor = self
-            .wine
-            .command(&[AGENT, "--config", CONFIG, "doctor", "--output", "json"]);
-        self.listen_here(&mut doctor);
-        let report = self.wine.outcome(doctor)?.stdout;
-        let report: Value = serde_json::from_str(&report).with_context(|| format!("not JSON: {report}"))?;
-        let findings = report["findings"].as_array().context("no findings")?;
-        let ports: Vec<&Value> = findings.iter().filter(|one| one["area"] == "ports").collect();
-        let well = |one: &&Value| one["severity"] == "fine" || one["severity"] == "note";
-        ensure!(
-            ports.len() >= 2 && ports.iter().all(well),
-            "doctor finds of the agent's ports: {ports:?}"
-        );
-        Ok(())
+        let mut last = String::new();
+        let well = eventually("doctor to find the agent's ports", PATIENCE, || {
+            let mut doctor = self
+                .wine
+                .command(&[AGENT, "--config", CONFIG, "doctor", "--output", "json"]);
+            self.listen_here(&mut doctor);
+            last = self.wine.outcome(doctor)?.stdout;
+            let report: Value = serde_json::from_str(&last)?;
+            let findings = report["findings"].as_array().context("no findings")?;
+            let here = |one: &&Value| one["area"] == "ports" && one["severity"] == "fine";
+            // Both listeners; on a busy machine doctor gives up on what takes long.
+            Ok(findings.iter().filter(here).count() == 2)
+        });
+        well.with_context(|| last)
     }
 
     /// Another agent, where this one listens.
@@ -139,12 +139,12 @@ impl<'a> Console<'a> {
         self.listen_here(&mut second);
         let outcome = self.wine.outcome(second)?;
         ensure!(
-            outcome.status.code() == Some(64) && outcome.stderr.contains("lumos-agent.exe (process "),
+            outcome.status.code() == Some(64) && outcome.stderr.contains("another program listens there"),
             "a second agent ends with {}: {}",
             outcome.status,
             outcome.stderr
         );
-        say("   a taken port is told, with its holder");
+        say("   doctor knows the agent's ports, and a taken one is told");
         Ok(())
     }
 

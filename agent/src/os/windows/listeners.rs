@@ -45,10 +45,12 @@ pub fn tcp_listeners(port: u16) -> Option<Vec<Listener>> {
             (IpAddr::V6(ip).to_canonical(), row.dwLocalPort, row.dwOwningPid)
         }));
     let listener = |(address, own_port, pid): (IpAddr, u32, u32)| {
+        // 0 where the system does not say whose it is.
+        let pid = (pid != 0).then_some(pid);
         (port_of(own_port) == port).then(|| Listener {
             address,
-            pids: vec![pid],
-            program: program(pid),
+            pids: pid.into_iter().collect(),
+            program: pid.and_then(program),
             user: None,
         })
     };
