@@ -113,17 +113,21 @@ fn a_restart_by_systemd_loses_nothing() {
     };
     let library = build(&Scenario::default());
     booted.put(&library, "/var/lib/lumos-agent/connectors/scenario.so", "755");
+    let traffic = on_the_socket(&booted);
+    let before = booted.agent_pid();
+    booted.put(Path::new(AGENT), "/usr/bin/lumos-agent", "755");
+    booted.ok(["systemctl", "restart", "lumos-agent"]);
+    traffic.goes_on(60);
+    assert_ne!(booted.agent_pid(), before);
+    assert_eq!(traffic.stop(), Vec::<String>::new(), "{}", booted.journal());
+}
+
+/// Starts the agent with the socket that systemd holds, and calls that do not end.
+fn on_the_socket(booted: &Booted) -> Traffic {
     booted.ok(["systemctl", "enable", "--quiet", "--now", "lumos-agent.socket"]);
     booted.ok(["lumos-agent", "service", "start"]);
-    let made = booted.ok([
-        "lumos-agent",
-        "token",
-        "create",
-        "--name",
-        "test",
-        "--scope",
-        "*:*",
-    ]);
+    let create = ["token", "create", "--name", "test", "--scope", "*:*"];
+    let made = booted.ok(std::iter::once("lumos-agent").chain(create));
     let made: Value = serde_json::from_str(&made).unwrap();
     let target = Target {
         base_url: "https://127.0.0.1:8443/connectors".into(),
@@ -132,10 +136,46 @@ fn a_restart_by_systemd_loses_nothing() {
     };
     let traffic = Traffic::start(target, Some(booted.network()));
     traffic.goes_on(60);
-    let before = booted.agent_pid();
-    booted.put(Path::new(AGENT), "/usr/bin/lumos-agent", "755");
-    booted.ok(["systemctl", "restart", "lumos-agent"]);
+    traffic
+}
+
+/// Two versions of the package, an older one first: `cargo xtask package --check` makes them and names them here.
+const PACKAGES: [&str; 2] = ["LUMOS_TEST_DEB_BEFORE", "LUMOS_TEST_DEB"];
+
+/// dpkg and the package's own scripts, on a running system, with everything that they ask of systemd.
+#[test]
+fn an_upgrade_of_the_package_loses_nothing() {
+    let [Some(before), Some(after)] = PACKAGES.map(std::env::var_os) else {
+        return eprintln!("SKIPPED: no package is named by {PACKAGES:?}");
+    };
+    let Some(booted) = Booted::new() else {
+        return;
+    };
+    booted.put(Path::new(&before), "/root/before.deb", "644");
+    booted.put(Path::new(&after), "/root/after.deb", "644");
+    // Images of containers keep packages from touching services with it; a machine has none.
+    booted.ok(["rm", "-f", "/usr/sbin/policy-rc.d"]);
+    booted.ok(["dpkg", "--install", "/root/before.deb"]);
+    booted.ok(["lumos-agent", "init", "--host", "agent.example.com"]);
+    let library = build(&Scenario::default());
+    booted.put(&library, "/var/lib/lumos-agent/connectors/scenario.so", "755");
+    let traffic = on_the_socket(&booted);
+    let (agent, version) = (booted.agent_pid(), installed(&booted));
+    booted.ok(["dpkg", "--install", "/root/after.deb"]);
     traffic.goes_on(60);
-    assert_ne!(booted.agent_pid(), before);
+    assert_ne!(booted.agent_pid(), agent, "the agent was not restarted");
+    assert_ne!(installed(&booted), version);
     assert_eq!(traffic.stop(), Vec::<String>::new(), "{}", booted.journal());
+
+    booted.ok(["dpkg", "--purge", "lumos-agent"]);
+    for unit in ["lumos-agent.service", "lumos-agent.socket"] {
+        assert_eq!(booted.property(unit, "ActiveState"), "inactive", "{unit}");
+    }
+    let left = "ls -d /etc/lumos-agent /var/lib/lumos-agent /var/log/lumos-agent; getent passwd lumos-agent";
+    let left = booted.run(["sh", "-c", left]);
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+fn installed(booted: &Booted) -> String {
+    booted.ok(["dpkg-query", "--show", "--showformat=${Version}", "lumos-agent"])
 }

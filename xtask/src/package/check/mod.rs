@@ -11,7 +11,7 @@ use std::fs;
 use super::archives::Payload;
 use super::{Packages, archives};
 use crate::need;
-use crate::run::{say, step};
+use crate::run::{run, say, step};
 use crate::workspace::Workspace;
 use root::Base;
 use systems::{Debian, Rpm};
@@ -36,6 +36,15 @@ pub(super) fn check(workspace: &Workspace, packages: &Packages) -> anyhow::Resul
     let base = base.ok_or_else(|| anyhow::anyhow!("there is no root"))?;
     step("deb: install, run, upgrade, remove, purge", || {
         life::check(&base, &Debian, &previous.deb, &packages.deb)
+    })?;
+    step("deb: an upgrade under load, with a real systemd", || {
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--locked", "--quiet", "--package", "lumos-agent"]);
+        cargo.args(["--test", "it", "--", "an_upgrade_of_the_package", "--nocapture"]);
+        cargo.env("LUMOS_TEST_DEB_BEFORE", &previous.deb);
+        cargo.env("LUMOS_TEST_DEB", &packages.deb);
+        cargo.env("NO_PROXY", "127.0.0.1,localhost");
+        run(&mut cargo)
     })?;
     step("rpm: install, run, upgrade, remove", || {
         life::check(&base, &Rpm, &previous.rpm, &packages.rpm)
