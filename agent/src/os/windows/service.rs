@@ -48,6 +48,8 @@ type Body = Box<dyn FnOnce() -> u32 + Send>;
 
 /// The manager's end, once there is one.
 static LINK: OnceLock<Link> = OnceLock::new();
+/// Where requests of the manager go, for as long as the process lives: see [`heard`].
+static ASK: OnceLock<mpsc::Sender<ServiceRequest>> = OnceLock::new();
 /// What the service does; taken by the thread that the manager starts.
 static BODY: Mutex<Option<Body>> = Mutex::new(None);
 
@@ -129,18 +131,8 @@ windows_service::define_windows_service!(service_main_of_the_system, service_mai
 fn service_main(_arguments: Vec<OsString>) {
     let Some(body) = lock(&BODY).take() else { return };
     let (sender, receiver) = mpsc::channel(WAITING);
-    let ask = move |request| match sender.try_send(request) {
-        Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => ServiceControlHandlerResult::NoError,
-        Err(mpsc::error::TrySendError::Closed(_)) => ServiceControlHandlerResult::Other(ERROR_NOT_ACTIVE),
-    };
-    let registered = service_control_handler::register(SERVICE_NAME, move |control| match control {
-        ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
-        ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
-            ask(ServiceRequest::Stop)
-        }
-        ServiceControl::ParamChange => ask(ServiceRequest::Reload),
-        _ => ServiceControlHandlerResult::NotImplemented,
-    });
+    ASK.get_or_init(|| sender);
+    let registered = service_control_handler::register(SERVICE_NAME, heard);
     // Without the handle nothing can be told to the manager, which will notice that.
     let Ok(status) = registered else { return };
     let link = LINK.get_or_init(|| Link {
@@ -165,6 +157,24 @@ fn service_main(_arguments: Vec<OsString>) {
         let _ = thread.join();
     }
     link.tell(ServiceState::Stopped, 0, code);
+}
+
+/// On a thread of the manager's. The library gives up its handler with the first request to stop, while the manager may
+/// still ask during the drain; so this one has nothing that could be given up, least of all the end of a channel, whose
+/// loss would look like a second request to stop.
+fn heard(control: ServiceControl) -> ServiceControlHandlerResult {
+    let request = match control {
+        ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
+        ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => ServiceRequest::Stop,
+        ServiceControl::ParamChange => ServiceRequest::Reload,
+        _ => return ServiceControlHandlerResult::NotImplemented,
+    };
+    match ASK.get().map(|ask| ask.try_send(request)) {
+        Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => ServiceControlHandlerResult::NoError,
+        Some(Err(mpsc::error::TrySendError::Closed(_))) | None => {
+            ServiceControlHandlerResult::Other(ERROR_NOT_ACTIVE)
+        }
+    }
 }
 
 /// `ERROR_SERVICE_NOT_ACTIVE`.
