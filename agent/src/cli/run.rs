@@ -27,6 +27,8 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failu
     }
     // The log's own settings first, so that warnings about the rest are logged as it says.
     let settings = loader.load()?.config;
+    #[cfg(target_os = "linux")]
+    super::service::not_in_its_place(&settings)?;
     let metrics = Metrics::new();
     let conditions = Conditions::new(metrics.clone());
     let log_files = app::log_files(&settings, &conditions);

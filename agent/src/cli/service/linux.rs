@@ -16,7 +16,8 @@ use self::files::{Place, UNIT_DIRECTORIES};
 use super::super::args::Context;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, OutputArgs};
-use crate::config::packaged_config;
+use crate::config::{Config, packaged_config};
+use crate::os;
 
 const SERVICE: &str = "lumos-agent.service";
 const SOCKET: &str = "lumos-agent.socket";
@@ -25,6 +26,21 @@ const BOOTED: &str = "/run/systemd/system";
 
 pub(super) fn is_packaged() -> bool {
     packaged_unit().is_some()
+}
+
+/// Keeps root from running the service's configuration by hand: the agent and its connectors would be root, and what they
+/// write would be root's alone.
+pub(super) fn not_in_its_place(config: &Config) -> Result<(), Failure> {
+    let installed = packaged_unit().is_some() || Path::new(files::UNIT).exists();
+    let by_systemd = std::env::var_os("NOTIFY_SOCKET").is_some();
+    if !os::current_user_is_privileged() || !installed || by_systemd || config.file != packaged_config() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotPermitted,
+        "this is the service's configuration: run by root, the agent and its connectors would be root, and the service could not use what they write",
+        "start the service: lumos-agent service start; or give this agent a configuration of its own: --config",
+    ))
 }
 
 pub(super) fn install(context: &Context) -> Result<Exit, Failure> {
@@ -187,7 +203,7 @@ fn ready_for_orders() -> Result<(), Failure> {
 }
 
 fn administrator() -> Result<(), Failure> {
-    if crate::os::current_user_is_privileged() {
+    if os::current_user_is_privileged() {
         return Ok(());
     }
     Err(Failure::new(

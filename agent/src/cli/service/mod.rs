@@ -16,6 +16,8 @@ use clap::{Args, Subcommand};
 use super::args::Context;
 use super::exit::{Exit, Failure};
 use super::output::OutputArgs;
+#[cfg(target_os = "linux")]
+use crate::config::Config;
 
 /// `service`.
 #[derive(Debug, Args)]
@@ -47,6 +49,12 @@ enum ServiceCommand {
 #[cfg(target_os = "linux")]
 pub(super) fn is_packaged() -> bool {
     platform::is_packaged()
+}
+
+/// Refuses to run what only the service is to run.
+#[cfg(target_os = "linux")]
+pub(super) fn not_in_its_place(config: &Config) -> Result<(), Failure> {
+    platform::not_in_its_place(config)
 }
 
 #[cfg(windows)]

@@ -90,6 +90,18 @@ fn a_packages_service_is_the_packages() {
 }
 
 #[test]
+fn root_does_not_run_what_is_the_services() {
+    let Some(booted) = Booted::with_package() else {
+        return;
+    };
+    let refused = booted.run(["lumos-agent", "run"]);
+    assert_eq!(refused.status.code(), Some(77));
+    let told = text(&refused.stderr);
+    assert!(told.contains("lumos-agent service start"), "{told}");
+    booted.ok(["lumos-agent", "service", "start"]);
+}
+
+#[test]
 fn without_systemd_it_says_so() {
     if Path::new("/run/systemd/system").exists() || !rustix::process::geteuid().is_root() {
         return;
