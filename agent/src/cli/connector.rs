@@ -342,7 +342,9 @@ async fn settled(
             );
             // Where an older generation goes on serving, its row tells of the new one's failure.
             let news = fresh || listing.last_error != before;
-            (own && over && news) || (!own && listing.last_error.is_some() && listing.last_error != before)
+            // A file with a lower version that gives way to this one is none.
+            let others = !own && listing.state != State::Shadowed;
+            (own && over && news) || (others && listing.last_error.is_some() && listing.last_error != before)
         };
         let ready = |listing: &&Listing| listing.sha256 == Some(sha256) && listing.state == State::Ready;
         if let Some(listing) = rows.iter().find(ready) {

@@ -178,7 +178,7 @@ fn read_table(theirs: *const ConnectorTable) -> Result<ConnectorTable, LoadError
     if theirs.is_null() {
         return Err(LoadError::refused(
             "the library's entry function returned no connector table (NULL); it must return a pointer to a static \
-             lumos_connector",
+             lumos_connector. In Rust this is a panic in the connector's declaration: `cargo test` shows where",
         ));
     }
     // SAFETY: not null; magic and struct_size lead the table in every version, and the entry function vouches for them.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::{AppId, CapabilityName, Level};
 
@@ -12,6 +13,7 @@ pub struct Manifest {
     /// The connector's name.
     pub app_id: AppId,
     /// Of two libraries of one app_id the higher is served.
+    #[serde(deserialize_with = "version")]
     pub version: semver::Version,
     /// `major.minor` of the ABI it was compiled for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +37,16 @@ pub struct Manifest {
 
 fn default_concurrency() -> u32 {
     32
+}
+
+/// A version; what is none is told with its name and text, which the version's own error lacks.
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<semver::Version, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| {
+        D::Error::custom(format_args!(
+            "version `{text}` is not of the form MAJOR.MINOR.PATCH: {error}"
+        ))
+    })
 }
 
 /// Why a manifest is refused.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::cc;
 use crate::support::home::{Home, text};
+use crate::support::scenario::{self, Scenario};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -156,12 +157,6 @@ fn connectors_are_installed_called_and_removed() {
         .collect();
     assert!(states.contains(&json!("ready")), "{states:?}");
 
-    let newer = cc::connector("ok", &["VERSION=\"2.0.0\""]);
-    if fs::read(&newer).unwrap() != fs::read(&library).unwrap() {
-        let upgraded = agent.json(&["connector", "install", newer.to_str().unwrap()]);
-        assert_eq!(upgraded["generation"], 2);
-    }
-
     let refused = agent.home.path().join("text.so");
     fs::write(&refused, "not a library").unwrap();
     let output = agent
@@ -184,6 +179,42 @@ fn connectors_are_installed_called_and_removed() {
     assert_eq!(agent.json(&["connector", "list"]), json!([]));
     let again = agent.home.run(&["connector", "remove", "fixture"]);
     assert_eq!(again.status.code(), Some(1));
+}
+
+/// The file that gives way says so, which is no failure of the one that was installed.
+#[test]
+fn a_higher_version_takes_over_from_a_file_under_another_name() {
+    let agent = Agent::start();
+    let of = |version: &'static str| {
+        scenario::build(&Scenario {
+            version,
+            ..Scenario::default()
+        })
+    };
+    let by_hand = agent.home.file("connectors/by-hand.so");
+    fs::copy(of("1.0.0"), &by_hand).unwrap();
+    agent.until("the file is served", || {
+        agent.json(&["connector", "list"])[0]["state"] == "ready"
+    });
+    let newer = of("2.0.0");
+    let installed = agent.json(&["connector", "install", newer.to_str().unwrap()]);
+    assert_eq!(
+        (
+            &installed["state"],
+            &installed["version"],
+            &installed["generation"]
+        ),
+        (&json!("ready"), &json!("2.0.0"), &json!(2))
+    );
+    let older = of("0.9.0");
+    let output = agent.home.run(&["connector", "install", older.to_str().unwrap()]);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{}",
+        agent.home.transcript(&output)
+    );
+    assert!(text(&output.stderr).contains("`by-hand.so` offers the same connector"));
 }
 
 #[test]

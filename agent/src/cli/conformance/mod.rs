@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use self::probe::{Probe, Silent};
 use super::exit::Failure;
 use super::throwaway::{Copy, Report};
+use crate::hosting::Host;
 
 /// How long a cancelled call may go on: what the agent grants one before it starts a fresh host.
 const GRACE: Duration = Duration::from_secs(10);
@@ -26,6 +27,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 const MOST: u32 = 32;
 const ROUNDS: u32 = 4;
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long the end of a host may take to be known.
+const END: Duration = Duration::from_secs(2);
+const ENDED: &str = "the host ended in a check before";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
@@ -92,13 +96,34 @@ pub(super) async fn run(copy: &Copy, report: &Report) -> Result<Vec<Check>, Fail
         check("info", about(report, response)),
         check("schemas", schema::check(response)),
         check("errors", errors(&host, &report.capabilities).await),
-        cancellation(&host, response, &report.capabilities).await,
-        check("concurrency", concurrency(&host, &started.info, calls).await),
     ];
-    checks.push(leaks::check(&host, started.host.pid(), calls, &report.capabilities).await);
+    let then = cancellation(&host, response, &report.capabilities);
+    next(&mut checks, &started.host, "cancellation", then).await;
+    let then = async { check("concurrency", concurrency(&host, &started.info, calls).await) };
+    next(&mut checks, &started.host, "concurrency", then).await;
+    let then = leaks::check(&host, started.host.pid(), calls, &report.capabilities);
+    next(&mut checks, &started.host, "leaks", then).await;
     // What it logged of a thousand refusals helps nobody.
     started.host.drain(DRAIN).await;
     Ok(checks)
+}
+
+/// Makes a check, unless the host ended in one before, which has told why.
+async fn next(checks: &mut Vec<Check>, host: &Host, name: &'static str, check: impl Future<Output = Check>) {
+    let ended = match checks.last() {
+        // A call learns of the end a moment before everybody does.
+        Some(last) if last.outcome == Outcome::Fail => tokio::time::timeout(END, host.exited()).await.is_ok(),
+        Some(last) => last.detail == ENDED,
+        None => false,
+    };
+    checks.push(match ended {
+        false => check.await,
+        true => Check {
+            name,
+            outcome: Outcome::Skipped,
+            detail: ENDED.to_owned(),
+        },
+    });
 }
 
 fn abi(report: &Report) -> String {

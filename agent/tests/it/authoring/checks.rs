@@ -133,6 +133,22 @@ fn each_fault_fails_its_check() {
     }
 }
 
+#[test]
+fn what_follows_a_crash_is_skipped() {
+    let body =
+        "static lumos_status validate_credentials(lumos_instance *self, const lumos_request *request) {";
+    let crash = format!("{body}\n    if (request->call != 0) abort();");
+    let home = Home::empty();
+    let library = changed(&home, &[(body, &crash)]);
+    let (output, report) = validate(&home, &library);
+    assert_eq!(output.status.code(), Some(1), "{}", home.transcript(&output));
+    assert_eq!(names(&report, "fail"), ["errors"], "{report:#}");
+    assert_eq!(
+        names(&report, "skipped"),
+        ["cancellation", "concurrency", "leaks"]
+    );
+}
+
 /// Connects to where its settings lead it, and waits there whatever it is told.
 #[test]
 fn a_call_that_cannot_be_cancelled_fails_its_check() {

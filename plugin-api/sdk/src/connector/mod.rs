@@ -322,6 +322,14 @@ impl Connector {
             }
         };
         model.check_settings(&mut settings)?;
+        let unknown = model.unknown(&settings);
+        if !unknown.is_empty() {
+            // Not an error: they may be those of another version.
+            log::warning!(
+                "the settings have what this connector does not know: {}",
+                unknown.join(", ")
+            );
+        }
         Ok(settings)
     }
 

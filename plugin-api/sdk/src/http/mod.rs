@@ -35,8 +35,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use lumos_connector_models::{BasicCredential, JwtCredential, OAuth1Credential, Secret, TokenCredential};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::context::CallInfo;
 use crate::error::ConnectorError;
@@ -48,6 +48,7 @@ pub use jwt::sign_jwt;
 pub use oauth1::{OAuth1, Signature};
 pub(crate) use pool::HttpPool;
 pub use request::{HttpRequest, HttpResponse};
+pub use reqwest::Method;
 pub use retry::Retry;
 
 /// Longest answer that is read, unless [`HttpClient::max_response_bytes`] says otherwise.
@@ -100,7 +101,7 @@ impl HttpClient {
     #[must_use]
     pub fn bearer(self, token: &Secret) -> Self {
         let value = format!("Bearer {}", token.expose());
-        self.secret_header(AUTHORIZATION, &value)
+        self.set(AUTHORIZATION.as_str(), &value, true)
     }
 
     /// Sends `Authorization: Bearer` with the token of a token credential.
@@ -113,7 +114,8 @@ impl HttpClient {
     #[must_use]
     pub fn basic(self, credential: &BasicCredential) -> Self {
         let pair = format!("{}:{}", credential.username, credential.password.expose());
-        self.secret_header(AUTHORIZATION, &format!("Basic {}", BASE64.encode(pair)))
+        let value = format!("Basic {}", BASE64.encode(pair));
+        self.set(AUTHORIZATION.as_str(), &value, true)
     }
 
     /// Signs every request with OAuth 1.0a (RFC 5849) and HMAC-SHA256.
@@ -203,24 +205,22 @@ impl HttpClient {
 
     /// Sends a header with every request.
     #[must_use]
-    pub fn header(self, name: &'static str, value: &str) -> Self {
-        self.set(HeaderName::from_static(name), value, false)
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.set(name, value, false)
     }
 
-    /// Sends a header with every request; its value is never printed.
+    /// Sends a header with every request, such as an API's key; its value is never printed.
     #[must_use]
-    pub fn secret_header(self, name: impl Into<HeaderName>, value: &str) -> Self {
-        self.set(name.into(), value, true)
+    pub fn secret_header(self, name: &str, value: &Secret) -> Self {
+        self.set(name, value.expose(), true)
     }
 
-    fn set(mut self, name: HeaderName, value: &str, secret: bool) -> Self {
-        // Bytes, not text: what is not ASCII goes out as UTF-8.
-        match HeaderValue::from_bytes(value.as_bytes()) {
-            Ok(mut value) => {
-                value.set_sensitive(secret);
+    fn set(mut self, name: &str, value: &str, secret: bool) -> Self {
+        match request::header(name, value, secret) {
+            Ok((name, value)) => {
                 self.headers.insert(name, value);
             }
-            Err(_) => self.mistake = Some(failure::illegal_header()),
+            Err(error) => self.note(Err(error)),
         }
         self
     }

@@ -64,24 +64,28 @@ impl HttpRequest {
     }
 
     /// Adds or replaces a header.
-    pub fn header(self, name: &'static str, value: &str) -> Self {
+    pub fn header(self, name: &str, value: &str) -> Self {
         self.set(name, value, false)
     }
 
     /// Adds or replaces a header whose value is never printed.
-    pub fn secret_header(self, name: &'static str, value: &Secret) -> Self {
+    pub fn secret_header(self, name: &str, value: &Secret) -> Self {
         self.set(name, value.expose(), true)
     }
 
-    fn set(mut self, name: &'static str, value: &str, secret: bool) -> Self {
-        match HeaderValue::from_bytes(value.as_bytes()) {
-            Ok(mut value) => {
-                value.set_sensitive(secret);
-                self.headers.insert(HeaderName::from_static(name), value);
+    fn set(mut self, name: &str, value: &str, secret: bool) -> Self {
+        match header(name, value, secret) {
+            Ok((name, value)) => {
+                self.headers.insert(name, value);
             }
-            Err(_) => self.mistake = Some(failure::illegal_header()),
+            Err(error) => self.note(error),
         }
         self
+    }
+
+    /// Keeps the first mistake until the request is sent.
+    fn note(&mut self, error: ConnectorError) {
+        self.mistake.get_or_insert(error);
     }
 
     /// Sends `body` as JSON.
@@ -92,7 +96,7 @@ impl HttpRequest {
                 self.header("content-type", "application/json")
             }
             Err(_) => {
-                self.mistake = Some(ConnectorError::internal(
+                self.note(ConnectorError::internal(
                     "the request's body cannot be written as JSON",
                 ));
                 self
@@ -172,6 +176,18 @@ impl HttpRequest {
     pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, ConnectorError> {
         self.send().await?.json()
     }
+}
+
+/// A header as it is sent: names in any case, values as bytes, so that what is not ASCII goes out as UTF-8.
+pub(super) fn header(
+    name: &str,
+    value: &str,
+    secret: bool,
+) -> Result<(HeaderName, HeaderValue), ConnectorError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| failure::illegal_header())?;
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| failure::illegal_header())?;
+    value.set_sensitive(secret);
+    Ok((name, value))
 }
 
 /// An answer, read to its end.

@@ -8,6 +8,11 @@ pub enum IntegrationError {
     /// The app id is not one.
     #[error("app id {0:?} is not acceptable: it must match [A-Za-z0-9][A-Za-z0-9_-]{{0,63}} without \"__\"")]
     AppId(String),
+    /// The version is not a semantic one.
+    #[error(
+        "version {0:?} is not acceptable: it must be MAJOR.MINOR.PATCH, such as env!(\"CARGO_PKG_VERSION\")"
+    )]
+    Version(String),
     /// A capability was registered twice.
     #[error("capability {0} is registered twice")]
     Duplicate(String),
@@ -31,7 +36,9 @@ pub enum IntegrationError {
         field: String,
     },
     /// Something was said about a capability that is not there.
-    #[error("capability {0} is not registered, so nothing can be said about it")]
+    #[error(
+        "capability {0} is not registered, so nothing can be said about it: correct its name, or register it before"
+    )]
     Unregistered(String),
     /// Two credentials have the same id, or one has none.
     #[error("credential id {0:?} is not acceptable: each credential needs one of its own")]

@@ -93,14 +93,18 @@ impl Integration {
     /// semantic version: usually `env!("CARGO_PKG_VERSION")`.
     pub fn new(app_id: impl AsRef<str>, version: impl Into<String>) -> Self {
         let app_id = app_id.as_ref().trim().to_owned();
+        let version = version.into();
         let mut errors = Vec::new();
         if !check::is_app_id(&app_id) {
             errors.push(IntegrationError::AppId(app_id.clone()));
         }
+        if semver::Version::parse(&version).is_err() {
+            errors.push(IntegrationError::Version(version.clone()));
+        }
         Self {
             declaration: Declaration {
                 app_id,
-                version: version.into(),
+                version,
                 description: Description::default(),
                 auth: AuthSpec::None,
                 resource_types: Vec::new(),

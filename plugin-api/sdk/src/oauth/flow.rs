@@ -133,7 +133,7 @@ fn returned(input: &HandleAuthorizationCallback) -> Result<(String, String), Con
             .map(|(_, value)| value.into_owned())
     };
     if let Some(error) = parameter("error") {
-        let message = format!("The authorization server gave no code: {error}");
+        let message = format!("The authorization server gave no code: {}", code_of(&error));
         return Err(ConnectorError::permission_denied(message).with_retryable(false));
     }
     if let (Some(sent), Some(came)) = (&input.state, parameter("state"))
@@ -148,6 +148,17 @@ fn returned(input: &HandleAuthorizationCallback) -> Result<(String, String), Con
     let address = input.redirect_uri_with_code.expose();
     let end = address.find(['?', '#']).unwrap_or(address.len());
     Ok((code, address[..end].to_owned()))
+}
+
+/// An error of an authorization server (RFC 6749, section 4.1.2.1), if it looks like one: the rest of the address is a
+/// caller's text.
+fn code_of(error: &str) -> &str {
+    let plain = error.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+    if plain && error.len() <= 40 {
+        error
+    } else {
+        "it said what is no error of OAuth"
+    }
 }
 
 async fn obtain<S: Settings>(

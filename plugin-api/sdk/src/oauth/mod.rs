@@ -232,13 +232,25 @@ struct Declared<S> {
 }
 
 impl<S> Declared<S> {
+    fn ids(&self) -> String {
+        let ids = self.list.iter().filter_map(|(id, _)| id.as_deref());
+        match ids.collect::<Vec<_>>() {
+            ids if ids.is_empty() => "its only credential, which takes no credential_id".to_owned(),
+            ids => ids.join(", "),
+        }
+    }
+
     fn of(&self, id: Option<&str>) -> Result<&OAuth<S>, ConnectorError> {
         // An empty id is none.
         let id = id.filter(|id| !id.is_empty());
         let found = self.list.iter().find(|(known, _)| known.as_deref() == id);
         found.map(|(_, oauth)| oauth).ok_or_else(|| {
             let message = match id {
-                Some(id) => format!("The connector declares no OAuth for the credential '{id}'."),
+                Some(_) => format!(
+                    "The connector declares no OAuth for the credential that the request names (credential_id). It does \
+                     for: {}.",
+                    self.ids()
+                ),
                 None => "The request does not say which credential it is about (credential_id).".to_owned(),
             };
             ConnectorError::of(ErrorKind::MissingParameter).with_message(message)

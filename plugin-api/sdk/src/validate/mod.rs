@@ -94,6 +94,19 @@ impl Model {
             .unwrap_or("settings")
     }
 
+    /// The members of a document that the model does not name, and does not take in either.
+    pub(crate) fn unknown<'a>(&self, document: &'a Value) -> Vec<&'a str> {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        let (Some(properties), Some(members)) = (properties, document.as_object()) else {
+            return Vec::new();
+        };
+        if self.schema.contains_key("additionalProperties") {
+            return Vec::new();
+        }
+        let names = members.keys().map(String::as_str);
+        names.filter(|name| !properties.contains_key(*name)).collect()
+    }
+
     /// Checks a request. Values of the connector's own input take their type, where they came in another form.
     pub(crate) fn check(&self, document: &mut Value) -> Result<(), ConnectorError> {
         if let Some(member) = self.lenient {
@@ -113,7 +126,8 @@ impl Model {
         walk::check(&self.schema, document, None).is_empty()
     }
 
-    /// Checks settings; what is missing is told by its title. Values take their type, where they came in another form.
+    /// Checks settings; what is missing is told by its title, anything else like a mistake in a request. Values take their
+    /// type, where they came in another form.
     pub(crate) fn check_settings(&self, document: &mut Value) -> Result<(), ConnectorError> {
         coerce::document(&self.schema, document);
         let mistakes = walk::check(&self.schema, document, None);
@@ -121,10 +135,19 @@ impl Model {
             return Ok(());
         }
         let missing: Vec<&str> = mistakes.iter().filter_map(Mistake::missing_field).collect();
+        let wrong: Vec<Mistake> = mistakes
+            .iter()
+            .filter(|mistake| mistake.missing_field().is_none())
+            .map(|mistake| mistake.below("settings"))
+            .collect();
         let mut message = "Invalid settings passed on request.".to_owned();
         if !missing.is_empty() {
             message.push_str(" Missing required settings: ");
             message.push_str(&missing.join(", "));
+        }
+        if !wrong.is_empty() {
+            message.push_str(" - ");
+            message.push_str(&report::render(&wrong));
         }
         Err(bad_request(message))
     }

@@ -42,6 +42,13 @@ impl Mistake {
         mistake
     }
 
+    /// The same in a document that has this one as its member `name`.
+    pub(super) fn below(&self, name: &str) -> Self {
+        let mut mistake = self.clone();
+        mistake.path.insert(0, Step::Field(name.to_owned()));
+        mistake
+    }
+
     /// What people call the field that is missing, if that is the mistake.
     pub(super) fn missing_field(&self) -> Option<&str> {
         if self.kind != "missing" {

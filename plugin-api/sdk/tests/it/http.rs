@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use lumos_connector_sdk::harness::Harness;
+use lumos_connector_sdk::http::Method;
 use lumos_connector_sdk::prelude::*;
 
-use crate::connector::{integration, request};
+use crate::connector::{TestSettings, integration, request};
 use crate::upstream::Upstream;
 
 #[test]
@@ -147,6 +148,46 @@ fn nobody_listening_and_an_illegal_header() {
     let answer = harness.call("list_accounts", document);
     assert_eq!(answer["error"]["error_code"], "bad_request");
     assert_eq!(answer["error"]["raised_by"], "LocalProtocolError");
+}
+
+/// Names of headers are what people write them as, and a name that is none is told like a value that is none.
+#[test]
+fn headers_are_sent_by_names_in_any_case() {
+    async fn validate(
+        ctx: Context<TokenCredential, TestSettings>,
+        _: ValidateCredentials,
+    ) -> Result<ValidatedCredentials> {
+        let client = ctx
+            .http(&ctx.settings.api_url)?
+            .secret_header("X-Api-Key", &ctx.auth.token)
+            .header("Accept-Language", "de");
+        let name = &ctx.settings.path;
+        let request = client.request(Method::OPTIONS, "/users");
+        request.header(name, "grüße").send().await?;
+        Ok(ValidatedCredentials {
+            valid: true,
+            unique_tenant_id: "t".to_owned(),
+        })
+    }
+    let integration = Integration::new("headers", "1.0.0")
+        .auth::<TokenCredential>()
+        .settings::<TestSettings>()
+        .register(capability::VALIDATE_CREDENTIALS, validate);
+    let harness = Harness::new(integration).unwrap();
+    let upstream = Upstream::start();
+    let call = |name: &str| harness.call("validate_credentials", request(&upstream.url, name, json!({})));
+    let answer = call("X-Client-ID");
+    assert!(answer["is_error"].is_null(), "{answer}");
+    let seen = upstream.requests.lock().unwrap().join("");
+    for line in [
+        "x-api-key: t0ken\r\n",
+        "accept-language: de\r\n",
+        "x-client-id: grüße\r\n",
+    ] {
+        assert!(seen.contains(line), "{seen}");
+    }
+    let answer = call("no name");
+    assert_eq!(answer["error"]["error_code"], "bad_request", "{answer}");
 }
 
 #[test]

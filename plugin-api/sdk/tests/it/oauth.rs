@@ -156,8 +156,10 @@ fn nothing_is_asked_for_without_a_code() {
         ("state=state", "bad_request"),
         ("code=c&state=forged", "bad_request"),
         ("error=access_denied&state=state", "permission_denied"),
+        ("error=S3cret+text&state=state", "permission_denied"),
     ] {
         let answer = harness.call("handle_authorization_callback", callback(&app.url, back));
+        assert!(!answer.to_string().contains("S3cret"), "{answer}");
         assert_eq!(answer["error"]["error_code"], error, "{back}");
         assert_eq!(answer["error"]["error_metadata"]["retryable"], false);
     }

@@ -43,7 +43,13 @@ fn checks_come_in_their_order() {
         ),
         (
             json!({"request": {}, "auth": auth, "settings": {"api_url": 1}}),
-            "Invalid settings passed on request.",
+            "Invalid settings passed on request. - [{'type': 'string_type', 'loc': ('settings', 'api_url'), 'msg': \
+             'Input should be a valid string'}]",
+        ),
+        (
+            json!({"request": {}, "auth": auth, "settings": {"path": 1}}),
+            "Invalid settings passed on request. Missing required settings: api_url - [{'type': 'string_type', 'loc': \
+             ('settings', 'path'), 'msg': 'Input should be a valid string'}]",
         ),
         (
             json!({"request": {}, "auth": auth, "settings": {"api_url": "nowhere"}}),
@@ -53,6 +59,23 @@ fn checks_come_in_their_order() {
     for (document, expected) in cases {
         assert_eq!(message(&harness.call("list_accounts", document)), expected);
     }
+}
+
+/// One that has a default would otherwise be misspelt without a trace.
+#[test]
+fn settings_that_nobody_knows_are_told_in_the_log() {
+    let harness = Harness::new(integration()).unwrap();
+    let settings = json!({"api_url": "nowhere", "pathh": "/s3cret"});
+    harness.call(
+        "list_accounts",
+        json!({"request": {}, "auth": {"token": {"token": "t"}}, "settings": settings}),
+    );
+    let lines = harness.log_lines();
+    let line = (
+        30,
+        "the settings have what this connector does not know: pathh".to_owned(),
+    );
+    assert!(lines.contains(&line), "{lines:?}");
 }
 
 #[test]
@@ -161,6 +184,17 @@ fn mistakes_in_a_declaration_are_found() {
     assert_eq!(
         error(Integration::new("a__b", "1.0.0")),
         IntegrationError::AppId("a__b".into())
+    );
+    for version in ["1.0", "", "v1.0.0", "1.0.0-"] {
+        assert_eq!(
+            error(Integration::new("x", version)),
+            IntegrationError::Version(version.into())
+        );
+    }
+    let misspelt = new().idempotent("deactivate_acount");
+    assert_eq!(
+        error(misspelt),
+        IntegrationError::Unregistered("deactivate_acount".into())
     );
     let twice = new()
         .register(capability::LIST_RESOURCES, nothing)
