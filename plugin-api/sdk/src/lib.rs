@@ -50,6 +50,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod arbitrary_endpoint;
 pub mod auth;
 mod builtin;
 pub mod capability;

@@ -242,7 +242,7 @@ pub(crate) fn without_query(url: &Url) -> String {
 }
 
 /// How long the app asks to wait.
-pub(super) fn retry_after_of(response: &HttpResponse) -> Option<Duration> {
+pub(crate) fn retry_after_of(response: &HttpResponse) -> Option<Duration> {
     let seconds = retry_after(response.header("retry-after")?)?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }

@@ -43,7 +43,7 @@ use crate::error::ConnectorError;
 use crate::rate_limit::RateLimit;
 use network::Network;
 
-pub(crate) use failure::{describe, without_query};
+pub(crate) use failure::{describe, retry_after_of, without_query};
 pub use jwt::sign_jwt;
 pub use oauth1::{OAuth1, Signature};
 pub(crate) use pool::HttpPool;
@@ -237,6 +237,11 @@ impl HttpClient {
     pub fn max_response_bytes(mut self, limit: usize) -> Self {
         self.max_response_bytes = limit;
         self
+    }
+
+    /// The address that paths are appended to.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// A GET request for `path`, which is appended to the base URL.

@@ -1,6 +1,7 @@
 //! One exchange with the app.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -102,6 +103,12 @@ impl HttpRequest {
                 self
             }
         }
+    }
+
+    /// Sends `body` as it is.
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(Bytes::from(body.into()));
+        self.header("content-type", content_type)
     }
 
     /// Sends `fields` as a form (`application/x-www-form-urlencoded`).
@@ -217,6 +224,21 @@ impl HttpResponse {
             .get_all(name)
             .into_iter()
             .filter_map(|value| value.to_str().ok())
+    }
+
+    /// All headers that are text, by their names in lower case; one that came several times is joined with `, `.
+    pub(crate) fn all_headers(&self) -> BTreeMap<String, String> {
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &self.headers {
+            let Ok(value) = value.to_str() else { continue };
+            all.entry(name.as_str().to_owned())
+                .and_modify(|before| {
+                    before.push_str(", ");
+                    before.push_str(value);
+                })
+                .or_insert_with(|| value.to_owned());
+        }
+        all
     }
 
     /// Where the answer came from, after redirects.

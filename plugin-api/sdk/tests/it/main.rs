@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod abi;
+mod arbitrary_endpoint;
 #[allow(unused, reason = "some of it is for the tests of connectors alone")]
 #[path = "../comparison/mod.rs"]
 mod comparison;
