@@ -91,6 +91,13 @@ fn each_fault_fails_its_check() {
     let moody = format!(
         "{info_of}\n    static atomic_int calls;\n    if (atomic_fetch_add(&calls, 1) % 5 == 4) return answer(self, request, \"{{}}\");"
     );
+    let idle = format!(
+        "#include <pthread.h>\nstatic void *idle(void *nothing) {{\n    \
+         static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;\n    \
+         static pthread_cond_t never = PTHREAD_COND_INITIALIZER;\n    pthread_mutex_lock(&lock);\n    \
+         for (;;) pthread_cond_wait(&never, &lock);\n    return nothing;\n}}\n\
+         {info_of}\n    pthread_t thread;\n    pthread_create(&thread, NULL, idle, NULL);"
+    );
     for (check, from, to) in [
         (
             "info",
@@ -110,6 +117,7 @@ fn each_fault_fails_its_check() {
         ("errors", r#"\"error_code\":\"%s\""#, r#"\"error_kind\":\"%s\""#),
         ("concurrency", info_of, &moody),
         ("leaks", info_of, &leak),
+        ("leaks", info_of, &idle),
     ] {
         let home = Home::empty();
         // The third fault is in envelopes of the connector's own, which a bad request must first lead to.
