@@ -11,6 +11,7 @@
 
 mod bench;
 mod c;
+mod container;
 mod fuzz;
 mod lint;
 mod need;
@@ -72,6 +73,12 @@ enum Task {
     },
     /// Make the packages for Linux: .deb and .rpm, in `package/` under the target directory
     Package(package::Arguments),
+    /// Make the image for containers and run it as its guide says, in an engine of its own
+    Container {
+        /// How to build what it carries
+        #[arg(long, value_enum, default_value_t = package::Profile::Dev)]
+        profile: package::Profile,
+    },
     /// Compare the SDK with the reference SDK (connector-py), which is installed if missing
     Reference,
     /// Formatting, clippy, and cargo-deny's rules for dependencies (installed if missing)
@@ -108,6 +115,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         }
         Task::Windows { .. } => windows::test(&workspace),
         Task::Package(arguments) => package::all(&workspace, arguments),
+        Task::Container { profile } => container::check(&workspace, *profile),
         Task::Reference => {
             reference::prepare(&workspace)?;
             reference::compare(&workspace)

@@ -1,6 +1,6 @@
 //! What tasks need besides Rust, and how a machine gets it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -52,7 +52,7 @@ pub(crate) fn openssl() -> anyhow::Result<()> {
 
 /// systemd's programs, for the tests of the service, which are skipped where they cannot be had.
 pub(crate) fn systemd() -> anyhow::Result<()> {
-    let there = exists("systemd-analyze") && std::path::Path::new("/lib/systemd/systemd").exists();
+    let there = exists("systemd-analyze") && Path::new("/lib/systemd/systemd").exists();
     if there || !exists("apt-get") {
         return Ok(());
     }
@@ -153,6 +153,25 @@ pub(crate) fn package_checks() -> anyhow::Result<()> {
     ])
 }
 
+/// What makes and runs images, with the addresses and rules that a container's ports take.
+pub(crate) fn containers() -> anyhow::Result<()> {
+    let programs = ["podman", "runc", "curl", "iptables"];
+    // Neither knows `--version`.
+    let files = ["/usr/lib/cni/bridge", "/sbin/ip"];
+    if programs.into_iter().all(exists) && files.iter().all(|file| Path::new(file).exists()) {
+        return Ok(());
+    }
+    install(&[
+        "podman",
+        "runc",
+        "containernetworking-plugins",
+        "iptables",
+        "iproute2",
+        "curl",
+        "ca-certificates",
+    ])
+}
+
 /// A tool of cargo's in the version that is wanted, built from source if it is missing, which takes a minute or two. Without
 /// optimisation: it runs for seconds.
 pub(crate) fn cargo_tool(workspace: &Workspace, (name, version): (&str, &str)) -> anyhow::Result<()> {
@@ -200,7 +219,7 @@ fn has_debian_source() -> bool {
         .output();
     let Ok(output) = output else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    std::path::Path::new(&sysroot)
+    Path::new(&sysroot)
         .join("lib/rustlib/src/rust/library/std")
         .is_dir()
 }

@@ -2,7 +2,7 @@
 
 use crate::run::{run, say, step};
 use crate::workspace::Workspace;
-use crate::{c, lint, need, package, reference, sanitize, windows};
+use crate::{c, container, lint, need, package, reference, sanitize, windows};
 
 /// The module of tests that run for many minutes.
 const SOAK: &str = "soak::";
@@ -46,6 +46,7 @@ pub(crate) fn run_all(workspace: &Workspace, full: bool) -> anyhow::Result<()> {
     if cfg!(target_os = "linux") {
         // What a release build would add takes minutes, and is not in the packages' hands.
         package::test(workspace)?;
+        container::check(workspace, package::Profile::Dev)?;
     }
     if windows::possible() {
         windows::test(workspace)?;

@@ -53,7 +53,7 @@ pub(super) enum Command {
     /// Check the configuration; bind and load nothing
     CheckConfig(CheckArgs),
     /// Show the state of an agent
-    Status(StatusArgs),
+    Status(super::status::Args),
     /// List, check, install and remove connectors
     Connector(ConnectorArgs),
     /// Call a capability of a connector
@@ -195,7 +195,7 @@ pub(super) struct RemoteArgs {
     pub(super) client_key: Option<PathBuf>,
 }
 
-/// `status`.
+/// Which agent is asked, and how its answer is shown.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Which agent

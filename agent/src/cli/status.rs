@@ -8,7 +8,19 @@ use super::{connector, output, remote};
 use crate::conditions::{Condition, Severity};
 use crate::os::sandbox::Level;
 
-pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
+/// `status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which agent, and how to print it
+    #[command(flatten)]
+    status: StatusArgs,
+    /// Exit with 1 unless the agent on this machine is ready for calls, as /readyz says
+    #[arg(long, conflicts_with = "url")]
+    ready: bool,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let Args { status: args, ready } = args;
     let client = remote::client(context, &args.remote)?;
     let status: Value = if client.is_local() {
         remote::expect(&client.get("/control/status").await?)?
@@ -17,7 +29,10 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Fa
         json!({ "state": "running", "dispatch_url": args.remote.url.as_ref().map(url::Url::as_str), "connectors": connectors })
     };
     args.output.print(&status, table)?;
-    Ok(Exit::Ok)
+    let waits = status["not_ready"]
+        .as_array()
+        .is_some_and(|reasons| !reasons.is_empty());
+    Ok(if *ready && waits { Exit::Failed } else { Exit::Ok })
 }
 
 fn table(status: &Value) -> String {
@@ -37,6 +52,10 @@ fn table(status: &Value) -> String {
             Value::String(text) => lines.push(format!("{label:20} {}", output::moment(text))),
             other => lines.push(format!("{label:20} {other}")),
         }
+    }
+    for reason in status["not_ready"].as_array().into_iter().flatten() {
+        let text = reason.as_str().unwrap_or_default();
+        lines.push(format!("{:20} {}", "not ready", output::printable(text)));
     }
     if let Some(end) = status["certificate"]["not_after"].as_str() {
         lines.push(format!(

@@ -67,6 +67,7 @@ async fn status(State(control): State<Arc<Control>>) -> Json<Value> {
         "pid": std::process::id(),
         "started_at": control.started_at,
         "state": state,
+        "not_ready": health.reasons(),
         "config_file": file,
         "conditions": conditions,
         "dispatch_url": control.dispatch_url,

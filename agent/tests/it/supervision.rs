@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, Installation, PATIENCE};
 use crate::support::connectors::{drop_in, set_mode};
-use crate::support::home::copy_agent;
+use crate::support::home::{copy_agent, text};
 use crate::support::load::Load;
 use crate::support::residue::descendants;
 use crate::support::scenario::{Scenario, build};
@@ -102,6 +102,34 @@ async fn a_second_term_ends_the_agent_at_once() {
         assert!(begun.elapsed() < PATIENCE, "the host is left");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_agent_that_drains_can_be_asked_and_is_not_ready() {
+    let (mut agent, token) = agent("agent.shutdown_grace = \"30m\"");
+    let ask = |agent: &Agent, args: &[&str]| {
+        let output = agent.installation.run(args);
+        (output.status.code(), text(&output.stdout))
+    };
+    let ready = ["status", "--ready", "--output", "table"];
+    let (code, told) = ask(&agent, &ready);
+    assert!(code == Some(0) && !told.contains("not ready"), "{code:?} {told}");
+
+    let _call = slow_call(&agent, &token, "create_account", 600_000).await;
+    until_in_flight(&mut agent);
+    agent.signal(Signal::TERM);
+    until_draining(&agent, &token).await;
+    let (code, told) = ask(&agent, &ready);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("not ready            the agent is shutting down"),
+        "{told}"
+    );
+    assert_eq!(
+        ask(&agent, &ready[..1]).0,
+        Some(0),
+        "it lives, which is all that was asked"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

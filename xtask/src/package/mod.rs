@@ -22,6 +22,8 @@ use crate::run::{run, say, step};
 use crate::windows;
 use crate::workspace::Workspace;
 
+pub(crate) use check::root::{Base, Root, possible as root_possible};
+
 /// What is built for the packages.
 const CRATES: [&str; 3] = ["lumos-agent", "mockapp", "mockapp-server"];
 
@@ -34,6 +36,9 @@ pub(crate) struct Arguments {
     /// Also install, run, upgrade, remove and purge the packages in a fresh Debian root, and the installer under Wine
     #[arg(long)]
     check: bool,
+    /// Only lay out what they carry, in `release/package/` under the target directory; an image is made from that
+    #[arg(long, conflicts_with = "check")]
+    stage: bool,
 }
 
 /// `--profile`.
@@ -71,6 +76,9 @@ struct Packages {
 
 /// The task.
 pub(crate) fn all(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.stage {
+        return stage(workspace, arguments.profile).map(drop);
+    }
     let packages = make(workspace, arguments.profile)?;
     if arguments.check {
         check::check(workspace, &packages)?;
@@ -97,8 +105,7 @@ fn make(workspace: &Workspace, profile: Profile) -> anyhow::Result<Packages> {
         "packages for Linux are made on Linux, for what they are run on"
     );
     step("tools for packages", || archives::tools(workspace))?;
-    step("build what the packages carry", || build(workspace, profile))?;
-    step("stage", || stage::all(workspace, profile))?;
+    stage(workspace, profile)?;
     let directory = workspace.target().join("package");
     std::fs::create_dir_all(&directory)?;
     let version = workspace.version("lumos-agent")?;
@@ -115,6 +122,13 @@ fn make(workspace: &Workspace, profile: Profile) -> anyhow::Result<Packages> {
         Ok(())
     })?;
     made.ok_or_else(|| anyhow::anyhow!("no package was made"))
+}
+
+/// Builds and lays out what packages and images carry; gives the directory.
+pub(crate) fn stage(workspace: &Workspace, profile: Profile) -> anyhow::Result<PathBuf> {
+    step("build what the packages carry", || build(workspace, profile))?;
+    step("stage", || stage::all(workspace, profile))?;
+    Ok(stage::directory(workspace))
 }
 
 fn build(workspace: &Workspace, profile: Profile) -> anyhow::Result<()> {

@@ -23,6 +23,14 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "lumos-agent.fish"),
 ];
 
+/// The directories of an installation, for an image: a new volume takes over their owner and mode.
+const PLACES: [(&str, u32); 4] = [
+    ("", 0o755),
+    ("connectors", 0o755),
+    ("state", 0o700),
+    ("logs", 0o700),
+];
+
 /// Where it all goes.
 pub(super) fn directory(workspace: &Workspace) -> PathBuf {
     workspace.target().join("release").join("package")
@@ -47,6 +55,7 @@ pub(super) fn all(workspace: &Workspace, profile: Profile) -> anyhow::Result<()>
     let agent = stage.join("bin/lumos-agent");
     manual(&agent, &stage.join("man"))?;
     completions(&agent, &stage.join("completions"))?;
+    places(&stage.join("volume/lumos"))?;
     documents(workspace, &stage.join("doc"))
 }
 
@@ -54,6 +63,16 @@ fn manual(agent: &Path, directory: &Path) -> anyhow::Result<()> {
     run(Command::new(agent).arg("manual").arg(directory))?;
     for page in fs::read_dir(directory)? {
         compress(&page?.path())?;
+    }
+    Ok(())
+}
+
+fn places(home: &Path) -> anyhow::Result<()> {
+    for (name, mode) in PLACES {
+        let place = home.join(name);
+        fs::create_dir_all(&place)?;
+        let mode = format!("{mode:o}");
+        anyhow::ensure!(Command::new("chmod").arg(mode).arg(&place).status()?.success());
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ struct Place<'a> {
 pub(super) fn check(config: &Config, found: &mut Findings) {
     let places = [
         ("the state directory", &config.agent.state_dir, true),
-        ("the log directory", &config.log.directory, true),
+        ("the log directory", &config.log.directory, config.log.files),
         ("the connectors directory", &config.connectors.directory, false),
     ];
     for (what, path, written) in places {

@@ -81,8 +81,7 @@ fn judge(facts: &Facts, found: &mut Findings) {
         && by == "sampled"
     {
         let message = format!("the agent watches its connectors' memory itself: {why}");
-        const DELEGATE: &str =
-            "put Delegate=memory into the service's unit, so that the kernel holds them to memory_limit";
+        const DELEGATE: &str = "where systemd runs the agent, Delegate=memory in its unit has the kernel hold them to memory_limit";
         if facts.limited {
             found.warning(Check::MemoryNotDelegated, message, DELEGATE);
         } else {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Area, Check, Findings};
 use crate::config::Config;
-use crate::os::{self, FileFacts, Owner};
+use crate::os::{self, FileFacts, FileKind, Owner};
 
 /// What a path is for, and so who may do what with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,22 +68,39 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
 
 /// `None` where there is no such thing; whether there should be is the configuration's concern.
 fn look((what, path, kind): (&'static str, PathBuf, Kind)) -> Option<Look> {
-    let facts = match os::path_facts(&path) {
+    let real = behind_links(&path);
+    let facts = match os::path_facts(&real) {
         Ok(facts) => Some(facts),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(_) => None,
     };
     // On Windows the access list of the thing itself decides.
-    let above = path.ancestors().skip(1).take(if cfg!(windows) { 0 } else { 64 });
-    let above = above.filter(|path| !path.as_os_str().is_empty());
-    let above = above.filter_map(|path| Some((path.to_owned(), os::path_facts(path).ok()?)));
+    let levels = if cfg!(windows) { 0 } else { 64 };
+    let mut above: Vec<(PathBuf, FileFacts)> = Vec::new();
+    for directory in [&path, &real]
+        .into_iter()
+        .flat_map(|path| path.ancestors().skip(1).take(levels))
+        .filter(|path| !path.as_os_str().is_empty())
+    {
+        let known = above.iter().any(|(path, _)| path == directory);
+        if !known && let Ok(facts) = os::path_facts(directory) {
+            above.push((directory.to_owned(), facts));
+        }
+    }
     Some(Look {
         what,
-        above: above.collect(),
+        above,
         path,
         kind,
         facts,
     })
+}
+
+/// What is used in the end: Kubernetes mounts secrets behind links. A link's own mode says nothing.
+fn behind_links(path: &Path) -> PathBuf {
+    let is_link = os::path_facts(path).is_ok_and(|facts| facts.kind == FileKind::Link);
+    let real = is_link.then(|| std::fs::canonicalize(path).ok()).flatten();
+    real.unwrap_or_else(|| path.to_owned())
 }
 
 fn judge(look: &Look, trusted: &[Owner], found: &mut Findings) {
@@ -157,8 +174,11 @@ fn close(mode: &str, path: &Path) -> String {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
-    use crate::os::{FileKind, Stamp};
+    use crate::os::Stamp;
 
     fn facts(owner: u32, mode: u32) -> FileFacts {
         FileFacts {
@@ -201,6 +221,23 @@ mod tests {
         assert_eq!(told(Kind::Trusted, Some(facts(7, 0o644)), &above), "");
         assert_eq!(told(Kind::Secret, Some(facts(0, 0o640)), &above), "");
         assert_eq!(told(Kind::Private, Some(facts(7, 0o700)), &above), "");
+    }
+
+    #[test]
+    fn of_a_link_counts_what_it_leads_to_and_both_places() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().canonicalize().unwrap().join(name);
+        std::fs::create_dir(place("data")).unwrap();
+        std::fs::write(place("data/key"), "").unwrap();
+        std::fs::set_permissions(place("data/key"), Permissions::from_mode(0o440)).unwrap();
+        std::os::unix::fs::symlink("data/key", place("key")).unwrap();
+        let look = look(("the key", place("key"), Kind::Secret)).unwrap();
+        let facts = look.facts.as_ref().unwrap();
+        assert!(!writable(facts) && !facts.world_readable, "{facts:?}");
+        for name in ["", "data"] {
+            let wanted = place(name).components().collect::<PathBuf>();
+            assert!(look.above.iter().any(|(path, _)| *path == wanted), "{look:?}");
+        }
     }
 
     #[test]

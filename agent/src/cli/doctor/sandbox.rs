@@ -27,7 +27,8 @@ fn judge(walls: &Walls, connectors: &[Listing], found: &mut Findings) {
                 "Linux {} offers no Landlock: connectors can read what the agent can",
                 walls.kernel
             ),
-            "use Linux 5.13 or later, with `landlock` among the modules of the boot parameter lsm=",
+            "use Linux 5.13 or later, with `landlock` among the modules of the boot parameter lsm=; in a container, a \
+             seccomp profile that allows landlock_create_ruleset, landlock_add_rule and landlock_restrict_self",
         ),
     }
     if !walls.seccomp {

@@ -11,6 +11,7 @@
 //! | `toml set FILE` | the file gets these values |
 //! | `text output`, `json answer` | what the block before printed; `…` stands for anything |
 //! | `sh system`, `bat system` | needs a real system: listed in a snapshot, done by the checks of the packages |
+//! | `sh container`, `yaml container` | needs an engine: done, as it stands, by `cargo xtask container` |
 
 mod machine;
 
@@ -22,7 +23,7 @@ use crate::support::connectors::workspace;
 use machine::Machine;
 
 /// Every document for those who run the agent.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "install.md",
     "first-connector.md",
     "upgrade.md",
@@ -31,6 +32,7 @@ const DOCUMENTS: [&str; 8] = [
     "network.md",
     "several-agents.md",
     "troubleshooting.md",
+    "container.md",
 ];
 
 /// Does what a document says, block by block.
@@ -56,7 +58,7 @@ fn follow(document: &str) {
                 );
             }
             ("toml", mark) if mark.starts_with("set ") => machine.set(&mark[4..], &block.text),
-            ("sh" | "bat", "system") => {}
+            ("sh" | "bat", "system") | ("sh" | "yaml", "container") => {}
             (language, mark) => panic!("{document} has a block that is not checked: {language} {mark}"),
         }
     }
@@ -109,6 +111,7 @@ documents! {
     what_network_says_is_so = "network.md";
     what_several_agents_says_is_so = "several-agents.md";
     what_troubleshooting_says_is_so = "troubleshooting.md";
+    what_container_says_is_checked = "container.md";
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod contents;
 mod life;
-mod root;
+pub(crate) mod root;
 mod systems;
 
 use std::fs;

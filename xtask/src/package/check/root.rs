@@ -35,7 +35,7 @@ const IGNORED: [&str; 10] = [
 ];
 
 /// Whether this process may make one.
-pub(super) fn possible() -> bool {
+pub(crate) fn possible() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
         && succeeds(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]))
@@ -43,13 +43,13 @@ pub(super) fn possible() -> bool {
 
 /// The archive, and where it is unpacked.
 #[derive(Debug)]
-pub(super) struct Base {
+pub(crate) struct Base {
     archive: PathBuf,
     directory: PathBuf,
 }
 
 impl Base {
-    pub(super) fn prepare(workspace: &Workspace) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(workspace: &Workspace) -> anyhow::Result<Self> {
         let directory = workspace.target().join("package-check");
         fs::create_dir_all(&directory)?;
         let suite = suite()?;
@@ -87,7 +87,7 @@ impl Base {
     }
 
     /// A root that nobody has used.
-    pub(super) fn unpack(&self) -> anyhow::Result<Root> {
+    pub(crate) fn unpack(&self) -> anyhow::Result<Root> {
         let directory = tempfile::tempdir_in(&self.directory)?;
         // Others than root must find their way in.
         run(Command::new("chmod").arg("755").arg(directory.path()))?;
@@ -112,17 +112,17 @@ fn suite() -> anyhow::Result<String> {
 
 /// An unpacked root; deleted in the end.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     directory: tempfile::TempDir,
 }
 
 impl Root {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// A path inside, seen from outside.
-    pub(super) fn file(&self, inside: &str) -> PathBuf {
+    pub(crate) fn file(&self, inside: &str) -> PathBuf {
         self.path().join(inside.trim_start_matches('/'))
     }
 
