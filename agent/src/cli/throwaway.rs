@@ -1,5 +1,5 @@
 //! A connector without an agent: copied to a private place, loaded in a host of its own, and gone afterwards. `connector
-//! validate`, `connector install` and `call --file` use it.
+//! validate`, `connector install` and `call --file` use it. Where root does, the host is the service's account's, or nobody's.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use crate::config::model::LogLevel;
 use crate::connectors::Trial;
 use crate::domain::{AppId, Generation, Sha256};
 use crate::hosting::{HostSpec, Launcher, Manifest, StartError, Started, Walls, unfit_in_process};
+use crate::os::Account;
 use crate::os::sandbox::{Confined, Confinement};
 use crate::telemetry::connector_log::{ConnectorLogOptions, ConnectorLogs};
 use crate::telemetry::metrics::Metrics;
@@ -76,6 +77,15 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
 }
 
+/// Where copies are made: where temporary files go, unless `account` does not get there.
+fn place(account: Option<Account>) -> PathBuf {
+    let usual = std::env::temp_dir();
+    match account {
+        Some(account) if !account.reaches(&usual) => PathBuf::from("/tmp"),
+        _ => usual,
+    }
+}
+
 fn start_log(log: &AuthorLog) -> Result<(ConnectorLogs, Mutex<Tail>), Failure> {
     let options = ConnectorLogOptions {
         files: Some(AuthorLog::files(&log.directory)),
@@ -103,15 +113,24 @@ impl Copy {
             ));
         }
         let content = std::fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
+        let account = crate::os::lesser_account();
+        let place = place(account);
         let directory = tempfile::Builder::new()
             .prefix("lumos-agent-")
-            .tempdir()
-            .map_err(|error| Failure::file("make a directory in", &std::env::temp_dir(), &error))?;
+            .tempdir_in(&place)
+            .map_err(|error| Failure::file("make a directory in", &place, &error))?;
         let library = directory.path().join(file.file_name().unwrap_or_default());
         std::fs::write(&library, &content).map_err(|error| Failure::file("write", &library, &error))?;
+        if let Some(account) = account {
+            for path in [directory.path(), &library] {
+                account
+                    .let_in(path)
+                    .map_err(|error| Failure::file("share", path, &error))?;
+            }
+        }
         // Where it is refused, a process that the connector leaves behind outlives it: no reason not to go on.
         let _ = crate::os::adopt_orphans();
-        let launcher = Launcher::new().map_err(|error| {
+        let launcher = Launcher::as_account(account).map_err(|error| {
             Failure::new(
                 Exit::Failed,
                 format!("no host can be started: {error}"),

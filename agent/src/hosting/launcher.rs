@@ -20,7 +20,7 @@ use super::{HostSpec, Manifest, StartError, Walls};
 use crate::call::Call;
 use crate::domain::{AppId, Level};
 use crate::os::sandbox::{Confined, Confinement};
-use crate::os::{self, Cgroups, HostCommand, HostLimits, MemoryGuard, RawHost};
+use crate::os::{self, Account, Cgroups, HostCommand, HostLimits, MemoryGuard, RawHost};
 
 /// The most that reading a library's table may take, which runs its initialisers.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,6 +101,7 @@ pub(super) struct Shared {
     budget: Budget,
     tasks: TaskTracker,
     cgroups: Option<Cgroups>,
+    account: Option<Account>,
 }
 
 /// What is the same in inspecting and serving.
@@ -126,7 +127,13 @@ impl Shared {
             },
             tasks: TaskTracker::new(),
             cgroups,
+            account: None,
         })
+    }
+
+    /// The same, with hosts of that account.
+    pub(super) fn with_account(self, account: Option<Account>) -> Self {
+        Shared { account, ..self }
     }
 
     pub(super) async fn inspect(&self, library: &Path, walls: Walls) -> Result<Manifest, StartError> {
@@ -202,11 +209,15 @@ impl Shared {
                 walls.scratch.display()
             ))
         })?;
+        if let Some(account) = self.account {
+            account.give(&walls.scratch).map_err(failed)?;
+        }
         let command = HostCommand {
             executable: self.executable.clone(),
             environment: host_environment(environment, &walls.scratch),
             memory_limit: attached.memory_limit,
             cgroups: self.cgroups.clone(),
+            account: self.account,
         };
         let raw = self.spawner.spawn(command).await.map_err(failed)?;
         let io = raw.into_io().map_err(failed)?;

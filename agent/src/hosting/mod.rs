@@ -200,6 +200,16 @@ impl Launcher {
         Self::within(&crate::os::MemoryLimits::default())
     }
 
+    /// The same, with hosts that run as `account`, if there is one. It has to reach what they load.
+    ///
+    /// # Errors
+    /// If the running executable cannot be found.
+    pub(crate) fn as_account(account: Option<crate::os::Account>) -> std::io::Result<Self> {
+        let executable = crate::os::running_executable()?;
+        let shared = launcher::Shared::new(executable, launcher::ANSWER_BUDGET, None)?;
+        Ok(Launcher(Arc::new(shared.with_account(account))))
+    }
+
     /// The same, with hosts' memory limited in that way.
     ///
     /// # Errors

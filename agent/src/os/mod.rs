@@ -28,6 +28,7 @@ pub use facts::{FileFacts, FileKind, Owner, Stamp};
 pub(crate) use imp::Cgroups;
 #[cfg(target_os = "linux")]
 pub(crate) use imp::inherited_sockets;
+pub(crate) use imp::{Account, lesser_account};
 #[cfg(windows)]
 pub(crate) use imp::{
     EventSource, SERVICE_NAME, ServiceRequest, create_control_pipe, give_to, open_control_pipe,

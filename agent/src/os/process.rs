@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cgroups, HostProcess, Inbound, Outbound, Output};
+use super::{Account, Cgroups, HostProcess, Inbound, Outbound, Output};
 
 /// A host to be started. Everything else (descriptors, session, working directory) is the same for all of them.
 #[derive(Debug, Clone)]
@@ -19,6 +19,9 @@ pub(crate) struct HostCommand {
     /// Where it gets a cgroup of its own.
     #[cfg_attr(windows, expect(dead_code, reason = "Windows has none"))]
     pub(crate) cgroups: Option<Cgroups>,
+    /// Whom it runs as, if not as this process.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has none"))]
+    pub(crate) account: Option<Account>,
 }
 
 /// How bad an event of the Event Log is.

@@ -184,7 +184,7 @@ pub fn share_with_service(file: &File, directory: &Path) -> io::Result<()> {
 }
 
 /// The group that packages and `service install` make; `None` without it.
-fn service_group() -> Option<u32> {
+pub(super) fn service_group() -> Option<u32> {
     const NAME: &std::ffi::CStr = c"lumos-agent";
     let mut buffer = vec![0_u8; 64 * 1024];
     let mut entry = std::mem::MaybeUninit::<libc::group>::uninit();

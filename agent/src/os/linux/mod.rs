@@ -1,5 +1,6 @@
 //! Linux.
 
+mod account;
 mod activation;
 mod cgroup;
 mod channel;
@@ -11,6 +12,7 @@ mod machine;
 mod orphans;
 mod process;
 
+pub(crate) use account::{Account, lesser_account};
 pub(crate) use activation::inherited_sockets;
 pub(crate) use cgroup::Cgroups;
 pub use cgroup::claim_memory_limits;

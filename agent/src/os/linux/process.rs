@@ -92,6 +92,10 @@ pub(crate) fn spawn_host(command: &HostCommand) -> io::Result<RawHost> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    if let Some(account) = command.account {
+        // Without further groups: the standard library sees to that.
+        process.uid(account.user).gid(account.group);
+    }
     let ends = (host_reads.as_raw_fd(), host_writes.as_raw_fd());
     let agent = rustix::process::getpid();
     let leaf = make_leaf(command);

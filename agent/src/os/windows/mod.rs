@@ -1,5 +1,6 @@
 //! Windows.
 
+mod account;
 mod channel;
 mod descriptor;
 mod event_log;
@@ -13,6 +14,7 @@ mod process;
 mod security;
 mod service;
 
+pub(crate) use account::{Account, lesser_account};
 pub(crate) use channel::{HostReader, HostWriter, Inbound, Outbound, Output, inherited_channels};
 pub(crate) use descriptor::give_to;
 pub(crate) use event_log::EventSource;
