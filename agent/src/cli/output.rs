@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
+use crate::telemetry::plain;
 
 /// `--output`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,7 +65,9 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
             "report this",
         )
     })?;
-    self::text(&text)
+    // In JSON, a terminal must not obey what a connector wrote either; escaped, it is the same JSON.
+    let lines: Vec<_> = text.lines().map(plain::json).collect();
+    self::text(&lines.join("\n"))
 }
 
 /// Prints a text and a line's end.
@@ -137,13 +140,5 @@ pub(super) fn moment(text: &str) -> String {
 /// A terminal must not obey what a connector wrote.
 #[must_use]
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
+    plain::text(text).into_owned()
 }
