@@ -15,6 +15,8 @@ use crate::durable;
 const FILE: &str = "token-use.json";
 /// More ids than this are not remembered; revoked tokens' entries are dropped with them.
 const MAX: usize = 10_000;
+/// So many bytes they never take.
+const MOST: u64 = 4 << 20;
 
 pub(super) struct LastUse {
     path: PathBuf,
@@ -83,8 +85,8 @@ fn read_file(path: &Path) -> BTreeMap<String, Timestamp> {
 
 /// What it holds, or what is wrong with it.
 fn read(path: &Path) -> Result<BTreeMap<String, Timestamp>, String> {
-    match std::fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+    match durable::read_small(path, MOST) {
+        Ok((text, _)) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! `connector list`, `show`, `install` and `remove`; the others have modules of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -412,8 +412,17 @@ async fn listed_files(client: &Client, config: &Config, app_id: &AppId) -> Resul
     let own = connectors
         .into_iter()
         .filter(|listing| listing.app_id.eq_ignore_ascii_case(app_id.as_str()));
-    let paths = own.filter_map(|listing| Some(config.connectors.directory.join(listing.file?)));
+    let names = own.filter_map(|listing| listing.file);
+    let paths = names
+        .filter(|name| is_plain(name))
+        .map(|name| config.connectors.directory.join(name));
     Ok(paths.filter(|path| path.exists()).collect())
+}
+
+/// Whether it names an entry of a directory: the agent says it, and is not to choose what else root deletes.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
 }
 
 /// Without an agent to ask, the libraries themselves say whose they are.

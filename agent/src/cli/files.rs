@@ -43,7 +43,7 @@ pub(super) fn directory(path: &Path, access: Access) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => set_mode(path, access, true),
+        Ok(()) => set_directory_mode(path, access),
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<
         }
         Access::Public | Access::Executable => {
             let file = File::options().write(true).create_new(true).open(path)?;
-            set_mode(path, access, false)?;
+            set_mode(&file, access)?;
             file
         }
     };
@@ -75,7 +75,7 @@ pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result
         .suffix(".tmp")
         .tempfile_in(directory)?;
     file.write_all(content)?;
-    set_mode(file.path(), access, false)?;
+    set_mode(file.as_file(), access)?;
     if access == Access::Service {
         crate::os::share_with_service(file.as_file(), directory)?;
     }
@@ -91,14 +91,27 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
+/// By the descriptor: whoever may write to the directory could put a link to another file in the path's place.
 #[cfg(unix)]
-fn set_mode(path: &Path, access: Access, directory: bool) -> io::Result<()> {
+fn set_mode(file: &File, access: Access) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(access.mode(directory)))
+    file.set_permissions(fs::Permissions::from_mode(access.mode(false)))
+}
+
+#[cfg(unix)]
+fn set_directory_mode(path: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = crate::os::open_untrusted(path)?;
+    directory.set_permissions(fs::Permissions::from_mode(access.mode(true)))
+}
+
+#[cfg(not(unix))]
+fn set_directory_mode(_path: &Path, _access: Access) -> io::Result<()> {
+    Ok(())
 }
 
 /// The access list is inherited from the installation's directory.
 #[cfg(not(unix))]
-fn set_mode(_path: &Path, _access: Access, _directory: bool) -> io::Result<()> {
+fn set_mode(_file: &File, _access: Access) -> io::Result<()> {
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -15,11 +15,14 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::cookie::Cookie;
+use crate::os::Owner;
 
 /// How long a connection may take to come about. Calls themselves may take as long as the agent lets them.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a question about the agent itself may take; a rescan copies large files meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Largest answer about the agent itself. That of a connector is as large as the agent lets it be.
+const LARGEST: usize = 64 << 20;
 
 /// A way to one agent.
 pub struct Client(Transport);
@@ -212,7 +215,13 @@ async fn local(
     };
     let stream = connect(address).await.map_err(unreachable)?;
     // After connecting: an agent that listens has written its secret before.
-    let cookie = Cookie::read(state_dir).map_err(unreachable)?;
+    let listener = listener(&stream).map_err(unreachable)?;
+    let cookie = Cookie::read(state_dir, listener.as_ref()).map_err(unreachable)?;
+    let limit = if path.starts_with("/control/") {
+        LARGEST
+    } else {
+        usize::MAX
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(chain(&error)))?;
@@ -225,12 +234,12 @@ async fn local(
         .map_err(|error| broken(error.to_string()))?;
     request.headers_mut().extend(cookie.header());
     let exchange = async {
-        let response = sender.send_request(request).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok::<_, hyper::Error>(Reply {
+        let answered = sender.send_request(request).await;
+        let (head, body) = answered.map_err(|error| chain(&error))?.into_parts();
+        let body = Limited::new(body, limit).collect().await;
+        Ok(Reply {
             status: head.status,
-            body,
+            body: body.map_err(|error| chain(&*error))?.to_bytes(),
         })
     };
     // The connection has to be driven beside the exchange; it ends with it.
@@ -240,7 +249,7 @@ async fn local(
         outcome = &mut exchange => outcome,
         _ = &mut connection => exchange.await,
     };
-    outcome.map_err(|error| broken(chain(&error)))
+    outcome.map_err(broken)
 }
 
 async fn remote(
@@ -321,6 +330,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// Who listens at the other end.
+#[cfg(unix)]
+fn listener(stream: &tokio::net::UnixStream) -> io::Result<Option<Owner>> {
+    Ok(Some(Owner::User(stream.peer_cred()?.uid())))
+}
+
+/// Whose the pipe is was looked at when it was opened.
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "fails on Linux")]
+fn listener(_: &tokio::net::windows::named_pipe::NamedPipeClient) -> io::Result<Option<Owner>> {
+    Ok(None)
 }
 
 #[cfg(unix)]

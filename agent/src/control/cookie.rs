@@ -3,7 +3,7 @@
 //! A connector's host runs as the agent's own user, so the user id of a peer does not tell the two apart. But the sandbox
 //! keeps hosts out of the state directory, so the secret does. It is new at every start of the agent.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use axum::extract::{Request, State};
@@ -13,6 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
+
+use crate::durable;
+use crate::os::Owner;
 
 /// Carries the secret.
 const HEADER: HeaderName = HeaderName::from_static("x-lumos-control");
@@ -41,16 +44,26 @@ impl Cookie {
         Ok(cookie)
     }
 
-    /// That of the agent with this state directory.
+    /// That of the agent with this state directory, to be shown to `listener`, who listens on its socket. Another user may
+    /// write to the directory: what is not his, and no such secret, is not for him to see.
     ///
     /// # Errors
-    /// If it cannot be read: there is no agent, or this user may not ask it.
-    pub(super) fn read(state_dir: &Path) -> io::Result<Self> {
-        let mut text = String::new();
-        std::fs::File::open(file(state_dir))?
-            .take(DIGITS as u64)
-            .read_to_string(&mut text)?;
-        Ok(Cookie(SecretString::from(text)))
+    /// If it cannot be read: there is no agent, or this user may not ask it. If it is not the listener's secret.
+    pub(super) fn read(state_dir: &Path, listener: Option<&Owner>) -> io::Result<Self> {
+        let path = file(state_dir);
+        let (bytes, owner) = durable::read_small(&path, DIGITS as u64)?;
+        let text = String::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match text {
+            Some(text) if listener.is_none_or(|listener| *listener == owner) => {
+                Ok(Cookie(SecretString::from(text)))
+            }
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{} is not the secret of who listens there", path.display()),
+            )),
+        }
     }
 
     /// The header that shows it.
@@ -88,15 +101,36 @@ mod tests {
     #[test]
     fn it_is_new_at_every_start_and_known_to_readers_of_the_state_directory() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Cookie::read(dir.path()).is_err());
+        assert!(Cookie::read(dir.path(), None).is_err());
         let first = Cookie::make(dir.path()).unwrap();
         let second = Cookie::make(dir.path()).unwrap();
-        let shown = HeaderMap::from_iter(Cookie::read(dir.path()).unwrap().header());
+        let shown = HeaderMap::from_iter(Cookie::read(dir.path(), None).unwrap().header());
         assert!(second.shown_by(&shown));
         assert!(!first.shown_by(&shown));
         assert!(!second.shown_by(&HeaderMap::new()));
         let empty = HeaderMap::from_iter([(HEADER, HeaderValue::from_static(""))]);
         assert!(!second.shown_by(&empty));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_but_the_listeners_own_secret_is_shown_to_him() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, other) = (crate::os::current_owner(), Owner::User(4_000_000_000));
+        Cookie::make(dir.path()).unwrap();
+        assert!(Cookie::read(dir.path(), Some(&own)).is_ok());
+        assert!(Cookie::read(dir.path(), Some(&other)).is_err());
+        let secret = dir.path().join("secret");
+        std::fs::rename(file(dir.path()), &secret).unwrap();
+        std::os::unix::fs::symlink(&secret, file(dir.path())).unwrap();
+        assert!(Cookie::read(dir.path(), Some(&own)).is_err());
+        std::fs::remove_file(file(dir.path())).unwrap();
+        std::fs::write(
+            file(dir.path()),
+            "a password, or some line of a private key of sixty-four bytes or more",
+        )
+        .unwrap();
+        assert!(Cookie::read(dir.path(), Some(&own)).is_err());
     }
 
     #[cfg(unix)]

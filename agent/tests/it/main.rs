@@ -15,6 +15,8 @@ mod containment;
 mod doctor;
 mod fuzz;
 mod hosting;
+#[cfg(target_os = "linux")]
+mod impostor;
 #[cfg(unix)]
 mod intruder;
 #[cfg(target_os = "linux")]

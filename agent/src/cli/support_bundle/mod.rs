@@ -30,6 +30,8 @@ const LOG: u64 = 512 << 10;
 /// The newest logs.
 const LOGS: usize = 20;
 const METRICS: Duration = Duration::from_secs(5);
+/// Bytes of metrics; more are none.
+const LARGEST: usize = 16 << 20;
 
 const ABOUT: &str = "\
 This bundle was made by `lumos-agent support-bundle`, to be sent to whoever helps you.
@@ -73,6 +75,7 @@ fn tell(out: &Path, contents: &[(String, usize)]) -> Result<Exit, Failure> {
     output::text(&out.display().to_string())?;
     let size = |bytes: usize| bytesize::ByteSize(bytes as u64).display().iec().to_string();
     for (name, bytes) in contents {
+        let name = output::printable(name);
         output::note(format!("  {:>10}  {name}", size(*bytes)));
     }
     output::note(
@@ -184,10 +187,19 @@ async fn metrics(status: &Value) -> Option<String> {
     let url = format!("{}/metrics", status["admin_url"].as_str()?);
     let client = reqwest::Client::builder()
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .timeout(METRICS)
         .build()
         .ok()?;
-    client.get(url).send().await.ok()?.text().await.ok()
+    let mut response = client.get(url).send().await.ok()?;
+    let mut bytes = Vec::new();
+    while let Some(part) = response.chunk().await.ok()? {
+        bytes.extend_from_slice(&part);
+        if bytes.len() > LARGEST {
+            return None;
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The ends of the newest files of the log directory.

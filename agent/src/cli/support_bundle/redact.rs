@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::durable;
 use crate::http::peek::USUAL_KEYS;
 use crate::telemetry::mask::{MASK, Masker};
 
@@ -147,7 +148,9 @@ fn of_config(config: &Config, secrets: &mut Vec<String>) {
     ] {
         secrets.extend(read(&key));
     }
-    secrets.extend(read(&config.agent.state_dir.join("control.cookie")));
+    // In a directory of the service's account.
+    let cookie = durable::read_small(&config.agent.state_dir.join("control.cookie"), 4096);
+    secrets.extend(cookie.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok()));
     for settings in config.connectors.settings.values() {
         for value in settings.environment.values() {
             secrets.extend(passwords(value));
