@@ -27,14 +27,7 @@ pub(super) struct Debian;
 impl System for Debian {
     fn install(&self, root: &Root, package: &Path) -> anyhow::Result<String> {
         let package = root.copy_in(package)?;
-        root.output(&[
-            "apt-get",
-            "--yes",
-            "--no-download",
-            "--no-install-recommends",
-            "install",
-            &package,
-        ])
+        root.output(&["apt-get", "--yes", "--no-install-recommends", "install", &package])
     }
 
     fn remove(&self, root: &Root) -> anyhow::Result<String> {
