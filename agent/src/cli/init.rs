@@ -40,6 +40,10 @@ struct Block {
 pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
     let layout = Layout::of(args.dir.as_deref())?;
     layout.refuse_existing()?;
+    #[cfg(windows)]
+    if args.dir.is_none() {
+        super::installed::secure()?;
+    }
     let names = names(&args.hosts);
     let ca_certificate = lay_out(&layout, &names)?;
     let token = TokenFile::new(&layout.tokens)
@@ -70,6 +74,7 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
 /// Whether there was none.
 #[cfg(windows)]
 pub(super) fn for_installer() -> Result<bool, Failure> {
+    super::installed::secure()?;
     let layout = Layout::of(None)?;
     if layout.config.exists() {
         return Ok(false);

@@ -11,7 +11,8 @@ use windows_sys::Win32::Security::Authorization::{
 };
 use windows_sys::Win32::Security::{
     ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, OBJECT_SECURITY_INFORMATION,
-    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, SetFileSecurityW,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
+    SECURITY_ATTRIBUTES, SetFileSecurityW,
 };
 
 use super::process::wide;
@@ -21,6 +22,8 @@ use crate::os::{Audience, SERVICE_SID};
 const PRIVATE: &str = "D:P(A;OICI;FA;;;OW)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 /// The same without the owner: whoever made it has no more rights than other administrators.
 const ADMINISTRATORS: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+/// Not one of them alone, so that an upgrade by another finds its own kind.
+const OWNED_BY_ADMINISTRATORS: &str = "O:BA";
 /// To list and read, and to run.
 const READ: &str = "0x1200a9";
 /// The same, and to write and delete, but not to change access lists.
@@ -122,5 +125,11 @@ pub(crate) fn give_to(path: &Path, audience: Audience) -> io::Result<()> {
         Audience::ServiceWrites => service(MODIFY),
     };
     let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    Descriptor::of(&text)?.put_on(path, what)
+    Descriptor::of(&text)?.put_on(path, what)?;
+    let owner = Descriptor::of(OWNED_BY_ADMINISTRATORS)?;
+    let path = wide(path.as_os_str());
+    // Whose it was, callers have looked at. A system on which this fails leaves it an administrator's, if not everybody's.
+    // SAFETY: the path is NUL-terminated; the descriptor outlives the call.
+    unsafe { SetFileSecurityW(path.as_ptr(), OWNER_SECURITY_INFORMATION, owner.0) };
+    Ok(())
 }
