@@ -92,6 +92,7 @@ pub(crate) fn check(
 impl Machine<'_> {
     fn lives(&self, workspace: &Workspace, built: &Build, installer: &Path) -> anyhow::Result<()> {
         self.use_free_ports()?;
+        self.refuses_what_others_have_prepared(built)?;
         self.install(installer)?;
         self.is_set_up()?;
         self.events_have_texts(workspace)?;
@@ -131,6 +132,30 @@ impl Machine<'_> {
                 .run(&["reg", "add", ENVIRONMENT, "/v", &name, "/d", &address, "/f"])?;
         }
         self.wine.restart()
+    }
+
+    /// Everybody may make directories in ProgramData, before the agent is installed.
+    fn refuses_what_others_have_prepared(&self, built: &Build) -> anyhow::Result<()> {
+        let home = self.wine.drive("ProgramData/Lumos/Agent");
+        std::fs::create_dir_all(&home)?;
+        std::fs::write(
+            home.join("agent.toml"),
+            "[connectors.settings.mockapp]\nenabled = true\n",
+        )?;
+        crate::run::run(std::process::Command::new("chmod").arg("777").arg(&home))?;
+        let program = format!("Z:{}", built.file("lumos-agent.exe").display()).replace('/', "\\");
+        let outcome = self
+            .wine
+            .outcome(self.wine.command(&[&program, "service", "install"]))?;
+        ensure!(
+            outcome.status.code() == Some(77) && outcome.stderr.contains("others may write to it"),
+            "a directory that others may have filled: {} {}",
+            outcome.status,
+            outcome.stderr
+        );
+        std::fs::remove_dir_all(self.wine.drive("ProgramData/Lumos"))?;
+        say("   a directory that others may have filled is refused");
+        Ok(())
     }
 
     fn install(&self, installer: &Path) -> anyhow::Result<()> {
