@@ -135,7 +135,7 @@ fn the_installer_has_the_name_that_it_is_given() {
         let text = std::fs::read_to_string(workspace().join(document)).unwrap();
         let named: Vec<&str> = text
             .split_whitespace()
-            .filter(|word| word.ends_with(".msi"))
+            .filter(|word| word.ends_with("-x64.msi"))
             .collect();
         assert!(
             !named.is_empty() && named.iter().all(|one| *one == name),
