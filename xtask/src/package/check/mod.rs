@@ -39,8 +39,9 @@ pub(super) fn check(workspace: &Workspace, packages: &Packages) -> anyhow::Resul
     })?;
     step("deb: an upgrade under load, with a real systemd", || {
         let mut cargo = workspace.cargo();
-        cargo.args(["test", "--locked", "--quiet", "--package", "lumos-agent"]);
-        cargo.args(["--test", "it", "--", "an_upgrade_of_the_package", "--nocapture"]);
+        // All crates, as when all tests are run: what was built for that is used again.
+        cargo.args(["test", "--locked", "--quiet", "--workspace", "--test", "it"]);
+        cargo.args(["--", "an_upgrade_of_the_package", "--nocapture"]);
         cargo.env("LUMOS_TEST_DEB_BEFORE", &previous.deb);
         cargo.env("LUMOS_TEST_DEB", &packages.deb);
         cargo.env("NO_PROXY", "127.0.0.1,localhost");
