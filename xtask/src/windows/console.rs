@@ -37,7 +37,7 @@ pub(crate) fn check(workspace: &Workspace, wine: &Wine, built: &Build) -> anyhow
     console.a_connector_is_replaced_under_a_call()?;
     console.a_crash_hurts_nobody_else()?;
     console.a_hanging_call_hurts_nobody_else()?;
-    console.the_program_cannot_be_exchanged(built)?;
+    console.the_program_cannot_be_exchanged()?;
     console.is_measured(&agent)?;
     console.ends_at_ctrl_c(&mut agent)?;
     let mut agent = console.start()?;
@@ -262,8 +262,7 @@ impl<'a> Console<'a> {
     }
 
     /// Its hosts are started from that file.
-    fn the_program_cannot_be_exchanged(&self, built: &Build) -> anyhow::Result<()> {
-        let _ = built;
+    fn the_program_cannot_be_exchanged(&self) -> anyhow::Result<()> {
         let rename = self.wine.command(&["cmd", "/c", "ren", AGENT, "old.exe"]);
         self.wine.outcome(rename)?;
         ensure!(
