@@ -253,7 +253,14 @@ impl Agent {
     /// As the service manager ends it.
     fn end(mut self) -> anyhow::Result<()> {
         crate::run::run(Command::new("kill").arg(self.0.id().to_string()))?;
-        let status = self.0.wait()?;
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.0.try_wait()? {
+                break status;
+            }
+            ensure!(Instant::now() < deadline, "the agent does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
         ensure!(status.success(), "the agent ends with {status}");
         Ok(())
     }
